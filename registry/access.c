@@ -1,0 +1,80 @@
+#include "registry/access.h"
+
+#include <string.h>
+
+#include "registry/topic.h"
+
+bool topic_reserved(const char *name, const char *presence_topic)
+{
+    return topic_matches(RESERVED_FILTER, name) ||
+           (presence_topic && topic_matches(presence_topic, name));
+}
+
+bool presence_topic_filter(char filter[static RULE_FILTER_MAX + 1], const char *presence_topic)
+{
+    size_t used = 0;
+    if (strnlen(presence_topic, RULE_FILTER_MAX + 1) > RULE_FILTER_MAX)
+        return false;
+    for (const char *level = presence_topic;; level++) {
+        size_t size = strcspn(level, "/");
+        bool variable = size >= 2 && level[0] == '%';
+        memcpy(filter + used, variable ? "+" : level, variable ? 1 : size);
+        used += variable ? 1 : size;
+        level += size;
+        if (!*level)
+            break;
+        filter[used++] = '/';
+    }
+    filter[used] = '\0';
+    return true;
+}
+
+/* Is the device in a state in which it may do anything at all? */
+static bool state_allows(const struct access *access, int64_t now, enum why *why)
+{
+    if (access->state != DEVICE_ENABLED) {
+        *why = access->state == DEVICE_REVOKED ? WHY_REVOKED : WHY_DISABLED;
+        return false;
+    }
+    if (access->expires && now >= access->expires) {
+        *why = WHY_EXPIRED;
+        return false;
+    }
+    return true;
+}
+
+static struct decision rules_decide(const struct access *access, enum question question,
+                                    const struct topic_levels *topic)
+{
+    struct decision decision = {VERDICT_DENY, WHY_NO_RULE, 0, NULL};
+    for (size_t i = 0; i < access->policy_count; i++) {
+        if (!access->policies[i])
+            continue;
+        struct policy_match match =
+            policy_match(access->policies[i], &access->subject, question, topic);
+        if (match.deny)
+            return (struct decision){VERDICT_DENY, WHY_RULE, i, match.deny};
+        if (match.allow && !decision.rule)
+            decision = (struct decision){VERDICT_ALLOW, WHY_RULE, i, match.allow};
+    }
+    return decision;
+}
+
+struct decision access_decide(const struct access *access, enum question question,
+                              const char *topic, int64_t now)
+{
+    struct decision no = {VERDICT_DENY, WHY_BAD_TOPIC, 0, NULL};
+    struct topic_levels levels;
+    const char *asked = question == QUESTION_SUBSCRIBE ? topic_of_subscription(topic) : topic;
+    if (!asked || !topic_split(&levels, asked))
+        return no;
+    if (question != QUESTION_SUBSCRIBE && levels.wildcards)
+        return no;
+    if (!state_allows(access, now, &no.why))
+        return no;
+    if (question == QUESTION_PUBLISH && topic_reserved(topic, access->presence_topic)) {
+        no.why = WHY_RESERVED;
+        return no;
+    }
+    return rules_decide(access, question, &levels);
+}

@@ -1,0 +1,82 @@
+#include "registry/crypto.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+static_assert(CRYPTO_HASH_SIZE == crypto_generichash_BYTES, "BLAKE2b-256");
+static_assert(CRYPTO_KEY_SIZE == crypto_generichash_KEYBYTES, "BLAKE2b's key");
+static_assert(CRYPTO_MAC_SIZE == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
+static_assert(CRYPTO_MAC_KEY_SIZE == crypto_shorthash_siphashx24_KEYBYTES, "SipHash's key");
+static_assert(CRYPTO_PASSWORD_MAX + 1 >= crypto_pwhash_STRBYTES - 1, "an Argon2id string");
+
+enum { PASSWORD_PASSES = 2, PASSWORD_MEMORY = 19 << 20 };
+
+enum err crypto_init(void)
+{
+    return sodium_init() < 0 ? ERR_RANDOM : ERR_OK;
+}
+
+void crypto_random(void *out, size_t size)
+{
+    randombytes_buf(out, size);
+}
+
+uint32_t crypto_random_below(uint32_t limit)
+{
+    return randombytes_uniform(limit);
+}
+
+void crypto_wipe(void *secret, size_t size)
+{
+    sodium_memzero(secret, size);
+}
+
+bool crypto_equal(const void *a, const void *b, size_t size)
+{
+    return sodium_memcmp(a, b, size) == 0;
+}
+
+void crypto_keyed_hash(uint8_t out[static CRYPTO_HASH_SIZE],
+                       const uint8_t key[static CRYPTO_KEY_SIZE], const struct crypto_part *parts,
+                       size_t count)
+{
+    crypto_generichash_state state;
+    /* These fail only for sizes that are constants here. */
+    int failed = crypto_generichash_init(&state, key, CRYPTO_KEY_SIZE, CRYPTO_HASH_SIZE);
+    for (size_t i = 0; i < count; i++)
+        failed |= crypto_generichash_update(&state, parts[i].data, parts[i].size);
+    failed |= crypto_generichash_final(&state, out, CRYPTO_HASH_SIZE);
+    assert(!failed);
+    (void)failed;
+    sodium_memzero(&state, sizeof state);
+}
+
+void crypto_mac(uint8_t out[static CRYPTO_MAC_SIZE], const void *data, size_t size,
+                const uint8_t key[static CRYPTO_MAC_KEY_SIZE])
+{
+    (void)crypto_shorthash_siphashx24(out, data, size, key); /* always 0 */
+}
+
+uint64_t crypto_table_hash(const void *data, size_t size,
+                           const uint8_t key[static CRYPTO_MAC_KEY_SIZE])
+{
+    uint64_t hash;
+    static_assert(sizeof hash == crypto_shorthash_siphash24_BYTES, "SipHash-64");
+    (void)crypto_shorthash_siphash24((unsigned char *)&hash, data, size, key); /* always 0 */
+    return hash;
+}
+
+enum err crypto_password_hash(char out[static CRYPTO_PASSWORD_MAX + 1], const char *password)
+{
+    char hash[crypto_pwhash_STRBYTES];
+    if (crypto_pwhash_str(hash, password, strlen(password), PASSWORD_PASSES, PASSWORD_MEMORY) != 0)
+        return ERR_NO_MEMORY;
+    memcpy(out, hash, strlen(hash) + 1);
+    return ERR_OK;
+}
+
+bool crypto_password_verify(const char *hash, const char *password)
+{
+    return crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
+}

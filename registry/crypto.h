@@ -1,0 +1,63 @@
+/* crypto.h - the only user of libsodium: randomness, hashes, wiping.
+ *
+ * crypto_init comes first, once in a process. Lengths stand in the prototypes.
+ */
+#ifndef DEVREG_REGISTRY_CRYPTO_H
+#define DEVREG_REGISTRY_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "registry/error.h"
+
+enum {
+    CRYPTO_HASH_SIZE = 32, /* BLAKE2b-256 (RFC 7693) */
+    CRYPTO_KEY_SIZE = 32,  /* its key */
+    CRYPTO_MAC_SIZE = 16,  /* SipHash-2-4-128 */
+    CRYPTO_MAC_KEY_SIZE = 16,
+    CRYPTO_PASSWORD_MAX = 127 /* an Argon2id string, "$argon2id$v=19$m=..." (RFC 9106) */
+};
+
+/* ERR_RANDOM where libsodium cannot start. May be repeated. */
+MUST_CHECK enum err crypto_init(void);
+
+void crypto_random(void *out, size_t size);
+
+/* A fair number below `limit`. */
+uint32_t crypto_random_below(uint32_t limit);
+
+/* Overwrites with zeros, and is not optimised away. */
+void crypto_wipe(void *secret, size_t size);
+
+/* Compares in constant time. */
+bool crypto_equal(const void *a, const void *b, size_t size);
+
+/* One piece of a hash's input. */
+struct crypto_part {
+    const void *data;
+    size_t size;
+};
+
+/* BLAKE2b-256 of the parts one after the other, keyed. */
+void crypto_keyed_hash(uint8_t out[static CRYPTO_HASH_SIZE],
+                       const uint8_t key[static CRYPTO_KEY_SIZE], const struct crypto_part *parts,
+                       size_t count);
+
+/* SipHash-2-4-128: a checksum that only who has the key can make. */
+void crypto_mac(uint8_t out[static CRYPTO_MAC_SIZE], const void *data, size_t size,
+                const uint8_t key[static CRYPTO_MAC_KEY_SIZE]);
+
+/* A short keyed hash for tables in memory (SipHash-2-4). */
+uint64_t crypto_table_hash(const void *data, size_t size,
+                           const uint8_t key[static CRYPTO_MAC_KEY_SIZE]);
+
+/* Hashes a person's password with Argon2id (2 passes, 19 MiB: the OWASP figure; about 30 ms).
+ * Never on the broker's thread. */
+MUST_CHECK enum err crypto_password_hash(char out[static CRYPTO_PASSWORD_MAX + 1],
+                                         const char *password);
+
+/* Is `password` the one behind `hash`? As slow as making it. Never on the broker's thread. */
+bool crypto_password_verify(const char *hash, const char *password);
+
+#endif

@@ -1,0 +1,91 @@
+#include "registry/presence.h"
+
+#include <string.h>
+
+const char *reason_name(enum reason reason)
+{
+    static const char *const names[REASON_COUNT] = {
+        [REASON_NONE] = "none",
+        [REASON_CLIENT_DISCONNECT] = "client_disconnect",
+        [REASON_KEEPALIVE_TIMEOUT] = "keepalive_timeout",
+        [REASON_CONNECTION_LOST] = "connection_lost",
+        [REASON_SESSION_TAKEN_OVER] = "session_taken_over",
+        [REASON_KICKED] = "kicked",
+        [REASON_DISABLED] = "disabled",
+        [REASON_REVOKED] = "revoked",
+        [REASON_REMOVED] = "removed",
+        [REASON_EXPIRED] = "expired",
+        [REASON_PROTOCOL_ERROR] = "protocol_error",
+        [REASON_SERVER_SHUTDOWN] = "server_shutdown",
+        [REASON_BROKER_RESTART] = "broker_restart",
+        [REASON_UNKNOWN] = "unknown",
+    };
+    return (unsigned)reason < REASON_COUNT ? names[reason] : "unknown";
+}
+
+struct client_hash client_hash_of(const char *client_id)
+{
+    static const uint8_t key[CRYPTO_KEY_SIZE] = "devreg/client/1";
+    struct client_hash hash;
+    const struct crypto_part part = {client_id, strlen(client_id)};
+    crypto_keyed_hash(hash.bytes, key, &part, 1);
+    return hash;
+}
+
+enum { FORMAT = 1 };
+
+void presence_encode(struct pack *pack, const struct presence *p)
+{
+    pack_number(pack, FORMAT);
+    pack_number(pack, p->online);
+    pack_number(pack, p->seq);
+    pack_number(pack, p->conn);
+    pack_number(pack, p->generation);
+    pack_number(pack, (uint64_t)p->since);
+    pack_number(pack, (uint64_t)p->connected_at);
+    pack_number(pack, p->reason);
+    pack_text(pack, p->client);
+    pack_text(pack, p->address);
+    pack_number(pack, p->protocol);
+    pack_number(pack, p->keepalive);
+    pack_number(pack, p->persistent);
+    pack_number(pack, p->credential);
+    pack_number(pack, p->session_count);
+    for (size_t i = 0; i < p->session_count; i++) {
+        pack_blob(pack, p->sessions[i].client.bytes, sizeof p->sessions[i].client.bytes);
+        pack_number(pack, (uint64_t)p->sessions[i].seen);
+    }
+}
+
+enum err presence_decode(struct presence *presence, struct bytes bytes)
+{
+    struct unpack u = {.rest = bytes};
+    struct presence p;
+    if (unpack_number(&u, UINT64_MAX) > FORMAT)
+        return ERR_TOO_NEW;
+    p.online = unpack_number(&u, 1);
+    p.seq = unpack_number(&u, UINT64_MAX);
+    p.conn = unpack_number(&u, UINT64_MAX);
+    p.generation = unpack_number(&u, UINT64_MAX);
+    p.since = unpack_time(&u);
+    p.connected_at = unpack_time(&u);
+    p.reason = (enum reason)unpack_number(&u, REASON_COUNT - 1);
+    unpack_text(&u, p.client, PRESENCE_CLIENT_MAX);
+    unpack_text(&u, p.address, PRESENCE_ADDRESS_MAX);
+    p.protocol = (uint8_t)unpack_number(&u, UINT8_MAX);
+    p.keepalive = (uint16_t)unpack_number(&u, UINT16_MAX);
+    p.persistent = unpack_number(&u, 1);
+    p.credential = (uint32_t)unpack_number(&u, UINT32_MAX);
+    p.session_count = (size_t)unpack_number(&u, SESSIONS_MAX);
+    for (size_t i = 0; i < p.session_count; i++) {
+        struct bytes hash = unpack_blob(&u, CRYPTO_HASH_SIZE);
+        if (hash.size != CRYPTO_HASH_SIZE)
+            return ERR_DAMAGED;
+        memcpy(p.sessions[i].client.bytes, hash.data, CRYPTO_HASH_SIZE);
+        p.sessions[i].seen = unpack_time(&u);
+    }
+    if (!unpack_done(&u))
+        return ERR_DAMAGED;
+    *presence = p;
+    return ERR_OK;
+}

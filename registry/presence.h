@@ -1,0 +1,81 @@
+/* presence.h - what is kept of a device's connections, and who owns a client id.
+ *
+ * Written by the broker's plugin alone, read by both programs. A record says what was, or is
+ * about to be, published; see plugin/presence.h for when.
+ */
+#ifndef DEVREG_REGISTRY_PRESENCE_H
+#define DEVREG_REGISTRY_PRESENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "registry/crypto.h"
+#include "registry/device.h"
+#include "registry/error.h"
+#include "registry/pack.h"
+
+enum {
+    PRESENCE_CLIENT_MAX = 128, /* a longer client id is cut here, for people to read */
+    PRESENCE_ADDRESS_MAX = 64,
+    SESSIONS_MAX = 16 /* client ids that one device may own, the oldest forgotten */
+};
+#define SESSION_KEEP_MS ((int64_t)30 * 24 * 3600 * 1000)
+
+/* DESIGN: a closed set. What a broker version does not tell is REASON_UNKNOWN. */
+enum reason {
+    REASON_NONE = 0, /* online */
+    REASON_CLIENT_DISCONNECT,
+    REASON_KEEPALIVE_TIMEOUT,
+    REASON_CONNECTION_LOST,
+    REASON_SESSION_TAKEN_OVER,
+    REASON_KICKED,
+    REASON_DISABLED,
+    REASON_REVOKED,
+    REASON_REMOVED,
+    REASON_EXPIRED,
+    REASON_PROTOCOL_ERROR,
+    REASON_SERVER_SHUTDOWN,
+    REASON_BROKER_RESTART,
+    REASON_UNKNOWN,
+    REASON_COUNT
+};
+
+/* "client_disconnect" and so on; "none" for REASON_NONE. */
+const char *reason_name(enum reason reason);
+
+/* A client id as a key: BLAKE2b-256 of it, since it may be 65,535 bytes of anything. */
+struct client_hash {
+    uint8_t bytes[CRYPTO_HASH_SIZE];
+};
+struct client_hash client_hash_of(const char *client_id);
+
+/* A client id whose session the device owns. */
+struct session {
+    struct client_hash client;
+    int64_t seen; /* when it last connected with it */
+};
+
+/* Plain data. */
+struct presence {
+    bool online;
+    uint64_t seq;  /* of what was published last: rises with each published change */
+    uint64_t conn; /* number of the connection that the state is about */
+    uint64_t generation;
+    int64_t since;        /* of this state */
+    int64_t connected_at; /* of the connection */
+    enum reason reason;
+    char client[PRESENCE_CLIENT_MAX + 1];
+    char address[PRESENCE_ADDRESS_MAX + 1]; /* "" where the broker gives none */
+    uint8_t protocol;                       /* 3, 4, 5 as in CONNECT; 0 for unknown */
+    uint16_t keepalive;                     /* s */
+    bool persistent;
+    uint32_t credential; /* the id of the one that it was made with */
+    size_t session_count;
+    struct session sessions[SESSIONS_MAX];
+};
+
+/* One canonical encoding; `pack` may fail. ERR_DAMAGED where the bytes are no such record. */
+void presence_encode(struct pack *pack, const struct presence *presence);
+MUST_CHECK enum err presence_decode(struct presence *presence, struct bytes bytes);
+
+#endif

@@ -1,0 +1,227 @@
+#include "registry/record.h"
+
+#include <string.h>
+
+#include "registry/text.h"
+
+enum { FORMAT = 1 };
+
+/* False, with `*e` set, for a format that this version does not know. */
+static bool take_format(struct unpack *u, enum err *e)
+{
+    uint64_t format = unpack_number(u, UINT64_MAX);
+    *e = !u->failed && format > FORMAT ? ERR_TOO_NEW : ERR_DAMAGED;
+    return !u->failed && format == FORMAT;
+}
+
+static void rules_encode(struct pack *pack, const struct rules *rules)
+{
+    pack_number(pack, rules->count);
+    for (size_t i = 0; i < rules->count; i++) {
+        pack_number(pack, rules->items[i].effect);
+        pack_number(pack, rules->items[i].action);
+        pack_text(pack, rules->items[i].filter);
+    }
+}
+
+/* Takes only sorted rules without a repetition, so that there is one spelling. */
+static enum err rules_decode(struct rules *rules, struct unpack *u)
+{
+    char filter[RULE_FILTER_MAX + 1];
+    size_t count = (size_t)unpack_number(u, RULES_MAX);
+    for (size_t i = 0; i < count && !u->failed; i++) {
+        enum effect effect = (enum effect)unpack_number(u, EFFECT_ALLOW);
+        enum action action = (enum action)unpack_number(u, ACTION_ALL);
+        unpack_text(u, filter, RULE_FILTER_MAX);
+        if (u->failed || action == 0)
+            return ERR_DAMAGED;
+        enum err e = rules_set(rules, effect, action, filter, NULL);
+        if (e == ERR_NO_MEMORY)
+            return e;
+        const struct rule *last = e ? NULL : &rules->items[rules->count - 1];
+        if (!last || strcmp(last->filter, filter) != 0 || last->action != action)
+            return ERR_DAMAGED;
+    }
+    return u->failed ? ERR_DAMAGED : ERR_OK;
+}
+
+static void credential_encode(struct pack *pack, const struct credential *c)
+{
+    pack_number(pack, c->kind);
+    pack_number(pack, c->id);
+    pack_text(pack, c->label);
+    pack_number(pack, (uint64_t)c->created);
+    pack_number(pack, (uint64_t)c->not_before);
+    pack_number(pack, (uint64_t)c->expires);
+    pack_blob(pack, c->secret, c->secret_size);
+}
+
+static void credential_decode(struct credential *c, struct unpack *u)
+{
+    c->kind = (uint8_t)unpack_number(u, UINT8_MAX);
+    c->id = (uint32_t)unpack_number(u, UINT32_MAX);
+    unpack_text(u, c->label, CREDENTIAL_LABEL_MAX);
+    c->created = unpack_time(u);
+    c->not_before = unpack_time(u);
+    c->expires = unpack_time(u);
+    struct bytes secret = unpack_blob(u, CREDENTIAL_SECRET_MAX);
+    if (secret.size)
+        memcpy(c->secret, secret.data, secret.size);
+    c->secret[secret.size] = '\0';
+    c->secret_size = secret.size;
+}
+
+void device_encode(struct pack *pack, const struct device *d)
+{
+    pack_number(pack, FORMAT);
+    pack_text(pack, d->id);
+    pack_number(pack, d->state);
+    pack_text(pack, d->reason);
+    pack_text(pack, d->note);
+    pack_text(pack, d->client_id);
+    pack_number(pack, d->generation);
+    pack_number(pack, d->version);
+    pack_number(pack, (uint64_t)d->created);
+    pack_number(pack, (uint64_t)d->changed);
+    pack_number(pack, (uint64_t)d->expires);
+    pack_number(pack, d->next_credential);
+    pack_number(pack, d->credential_count);
+    for (size_t i = 0; i < d->credential_count; i++)
+        credential_encode(pack, &d->credentials[i]);
+    pack_number(pack, d->role_count);
+    for (size_t i = 0; i < d->role_count; i++)
+        pack_text(pack, d->roles[i]);
+    pack_number(pack, d->attribute_count);
+    for (size_t i = 0; i < d->attribute_count; i++) {
+        pack_text(pack, d->attributes[i].name);
+        pack_text(pack, d->attributes[i].value);
+    }
+    rules_encode(pack, &d->rules);
+}
+
+/* Text as the setters take it. */
+static void take_plain(struct unpack *u, char *out, size_t max)
+{
+    unpack_text(u, out, max);
+    if (!text_is_plain(out, max))
+        u->failed = true;
+}
+
+/* The lists; sorted and without a repetition, as the setters leave them. */
+static void lists_decode(struct device *d, struct unpack *u)
+{
+    d->credential_count = (size_t)unpack_number(u, CREDENTIALS_MAX);
+    for (size_t i = 0; i < d->credential_count; i++)
+        credential_decode(&d->credentials[i], u);
+    d->role_count = (size_t)unpack_number(u, ROLES_MAX);
+    for (size_t i = 0; i < d->role_count; i++) {
+        unpack_text(u, d->roles[i], ROLE_NAME_MAX);
+        if (!role_name_valid(d->roles[i]) || (i && strcmp(d->roles[i - 1], d->roles[i]) >= 0))
+            u->failed = true;
+    }
+    d->attribute_count = (size_t)unpack_number(u, ATTRIBUTES_MAX);
+    for (size_t i = 0; i < d->attribute_count; i++) {
+        struct attribute *a = &d->attributes[i];
+        unpack_text(u, a->name, ATTRIBUTE_NAME_MAX);
+        take_plain(u, a->value, ATTRIBUTE_VALUE_MAX);
+        if (!attribute_name_valid(a->name) || (i && strcmp(a[-1].name, a->name) >= 0))
+            u->failed = true;
+    }
+}
+
+enum err device_decode(struct device *device, struct bytes bytes)
+{
+    struct unpack u = {.rest = bytes};
+    char id[DEVICE_ID_MAX + 1];
+    enum err e;
+    if (!take_format(&u, &e))
+        return e;
+    unpack_text(&u, id, DEVICE_ID_MAX);
+    if (!device_id_valid(id))
+        return ERR_DAMAGED;
+    device_init(device, id);
+    device->state = (enum device_state)unpack_number(&u, DEVICE_REVOKED);
+    take_plain(&u, device->reason, REASON_MAX);
+    take_plain(&u, device->note, NOTE_MAX);
+    take_plain(&u, device->client_id, CLIENT_ID_PATTERN_MAX);
+    device->generation = unpack_number(&u, UINT64_MAX);
+    device->version = unpack_number(&u, UINT64_MAX);
+    device->created = unpack_time(&u);
+    device->changed = unpack_time(&u);
+    device->expires = unpack_time(&u);
+    device->next_credential = (uint32_t)unpack_number(&u, UINT32_MAX);
+    lists_decode(device, &u);
+    e = u.failed ? ERR_DAMAGED : rules_decode(&device->rules, &u);
+    if (!e && !unpack_done(&u))
+        e = ERR_DAMAGED;
+    if (e)
+        device_clear(device);
+    return e;
+}
+
+void role_encode(struct pack *pack, const struct role *role)
+{
+    pack_number(pack, FORMAT);
+    pack_text(pack, role->name);
+    pack_text(pack, role->note);
+    pack_number(pack, role->version);
+    pack_number(pack, (uint64_t)role->created);
+    pack_number(pack, (uint64_t)role->changed);
+    rules_encode(pack, &role->rules);
+}
+
+enum err role_decode(struct role *role, struct bytes bytes)
+{
+    struct unpack u = {.rest = bytes};
+    char name[ROLE_NAME_MAX + 1];
+    enum err e;
+    if (!take_format(&u, &e))
+        return e;
+    unpack_text(&u, name, ROLE_NAME_MAX);
+    if (!role_name_valid(name))
+        return ERR_DAMAGED;
+    struct role r;
+    role_init(&r, name);
+    take_plain(&u, r.note, NOTE_MAX);
+    r.version = unpack_number(&u, UINT64_MAX);
+    r.created = unpack_time(&u);
+    r.changed = unpack_time(&u);
+    e = u.failed ? ERR_DAMAGED : rules_decode(&r.rules, &u);
+    if (!e && !unpack_done(&u))
+        e = ERR_DAMAGED;
+    if (e)
+        role_clear(&r);
+    else
+        *role = r;
+    return e;
+}
+
+void entry_encode(struct pack *pack, const struct log_entry *entry)
+{
+    pack_number(pack, FORMAT);
+    pack_number(pack, (uint64_t)entry->time);
+    pack_number(pack, entry->verb);
+    pack_number(pack, entry->kind);
+    pack_text(pack, entry->who);
+    pack_text(pack, entry->subject);
+    pack_text(pack, entry->detail);
+}
+
+enum err entry_decode(struct log_entry *entry, struct bytes bytes)
+{
+    struct unpack u = {.rest = bytes};
+    struct log_entry read = {0};
+    enum err e;
+    if (!take_format(&u, &e))
+        return e;
+    read.time = unpack_time(&u);
+    read.verb = (enum log_verb)unpack_number(&u, UINT16_MAX);
+    read.kind = (enum log_kind)unpack_number(&u, LOG_ROLE);
+    unpack_text(&u, read.who, LOG_WHO_MAX);
+    unpack_text(&u, read.subject, DEVICE_ID_MAX);
+    unpack_text(&u, read.detail, LOG_DETAIL_MAX);
+    if (!unpack_done(&u))
+        return ERR_DAMAGED;
+    *entry = read;
+    return ERR_OK;
+}

@@ -1,0 +1,30 @@
+/* record.h - devices, roles and log entries as bytes: one spelling for each, every bound checked.
+ *
+ *   device  format 1, id, state, reason, note, client-id pattern, generation, version, created,
+ *           changed, expires, next credential,
+ *           n * {kind, id, label, created, not before, expires, secret},
+ *           n * role name, n * {attribute name, value}, rules
+ *   role    format 1, name, note, version, created, changed, rules
+ *   entry   format 1, time, verb, kind, who, subject, detail        (its seq is its key)
+ *   rules   n * {effect, action, filter}, sorted
+ *
+ * Whatever decodes encodes to the same bytes again. Later versions append, and raise the format.
+ */
+#ifndef DEVREG_REGISTRY_RECORD_H
+#define DEVREG_REGISTRY_RECORD_H
+
+#include "registry/log_entry.h"
+#include "registry/pack.h"
+#include "registry/role.h"
+
+/* These append to `pack`, which may fail for want of memory. */
+void device_encode(struct pack *pack, const struct device *device);
+void role_encode(struct pack *pack, const struct role *role);
+void entry_encode(struct pack *pack, const struct log_entry *entry);
+
+/* ERR_DAMAGED, ERR_TOO_NEW, ERR_NO_MEMORY; then the output needs no clear. */
+MUST_CHECK enum err device_decode(struct device *device, struct bytes bytes);
+MUST_CHECK enum err role_decode(struct role *role, struct bytes bytes);
+MUST_CHECK enum err entry_decode(struct log_entry *entry, struct bytes bytes);
+
+#endif

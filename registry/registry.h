@@ -1,0 +1,133 @@
+/* registry.h - devices, roles and the change log, over a store.
+ *
+ *   DIR/                root:mosquitto 0750
+ *     data.mdb          root:mosquitto 0640   written by `devreg` alone
+ *     lock.mdb          root:mosquitto 0660
+ *     presence/         mosquitto:mosquitto 0750, a store of its own (presence_store.h)
+ *
+ *   key                     record
+ *   'd' folded id           device      the id in lower case, so that a twin is found by the
+ *   'r' folded name         role        look-up itself
+ *   'h' folded role name    how many devices hold the role
+ *   'l' seq, 8 bytes BE     log entry
+ *   's'                     settings: the secret that keys are hashed under
+ *   'n'                     the last generation given out
+ *
+ * Everything below works in a scope: registry_read or registry_write, ended by registry_end or
+ * registry_commit. What is lent dies with the scope.
+ */
+#ifndef DEVREG_REGISTRY_REGISTRY_H
+#define DEVREG_REGISTRY_REGISTRY_H
+
+#include "registry/crypto.h"
+#include "registry/device.h"
+#include "registry/error.h"
+#include "registry/log_entry.h"
+#include "registry/role.h"
+#include "registry/store.h"
+
+#define REGISTRY_DIR    "/var/lib/devreg"
+#define PRESENCE_SUBDIR "presence"
+#define DEFAULT_ROLE    "device" /* given to a new device unless others are named */
+
+struct registry;
+
+/* Opens the registry in `dir`; errors as store_open. */
+MUST_CHECK enum err registry_open(struct registry **registry, const char *dir,
+                                  enum store_mode mode);
+void registry_close(struct registry *registry); /* NULL is fine */
+
+/* Makes a registry in `dir` (created where it is missing), readable for the broker that runs as
+ * `broker_uid`, with its presence store and the role DEFAULT_ROLE: "allow all devices/%u/#".
+ * `who` as registry_write. ERR_EXISTS where one is there. */
+MUST_CHECK enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid,
+                                    const char *who, int64_t now);
+
+/* See store_last_commit and store_on_overlay. */
+uint64_t registry_last_commit(const struct registry *registry);
+struct store *registry_store(struct registry *registry); /* lent */
+
+/* The secret that keys are hashed under. Lent for the life of the handle; wiped by close. */
+const uint8_t *registry_secret(const struct registry *registry);
+
+/* Begins a read scope. */
+MUST_CHECK enum err registry_read(struct registry *registry);
+uint64_t registry_snapshot(const struct registry *registry);
+
+/* Begins a write scope, waiting for other writers. `who` stands in the log (cut to LOG_WHO_MAX). */
+MUST_CHECK enum err registry_write(struct registry *registry, const char *who, int64_t now);
+/* Ends it and makes it so; ERR_OK when it is on the disk. */
+MUST_CHECK enum err registry_commit(struct registry *registry);
+
+/* Ends either scope; undoes a write scope. Fine without one. */
+void registry_end(struct registry *registry);
+
+/* Fills `device`, which device_clear then ends. ERR_NOT_FOUND also for an id that is not valid, and
+ * for one that differs from the stored one in case. */
+MUST_CHECK enum err registry_get_device(struct registry *registry, const char *id,
+                                        struct device *device);
+/* ERR_OK and the exact id where there is a device whose id equals `id` or differs only in case. */
+MUST_CHECK enum err registry_find_twin(struct registry *registry, const char *id,
+                                       char twin[static DEVICE_ID_MAX + 1]);
+/* Is there a device of exactly that id? No for any error but ERR_OK and ERR_NOT_FOUND as well: then
+ * `*error` says which. */
+bool registry_has_device(struct registry *registry, const char *id, enum err *error);
+
+MUST_CHECK enum err registry_get_role(struct registry *registry, const char *name,
+                                      struct role *role);
+/* How many devices hold the role. */
+MUST_CHECK enum err registry_role_holders(struct registry *registry, const char *name,
+                                          uint64_t *count);
+
+/* The device or role that follows `after` in the order of folded names ("" for the first).
+ * ERR_NOT_FOUND at the end. After ERR_DAMAGED `device->id` (`role->name`) holds the folded name, so
+ * the walk can go on behind it; the rest is untouched and needs no clear. */
+MUST_CHECK enum err registry_next_device(struct registry *registry, const char *after,
+                                         struct device *device);
+MUST_CHECK enum err registry_next_role(struct registry *registry, const char *after,
+                                       struct role *role);
+
+/* The entry that follows `after` (0 for the oldest). ERR_NOT_FOUND at the end. */
+MUST_CHECK enum err registry_next_entry(struct registry *registry, uint64_t after,
+                                        struct log_entry *entry);
+/* The seq of the newest entry, 0 for an empty log. */
+MUST_CHECK enum err registry_last_entry(struct registry *registry, uint64_t *seq);
+
+/* The rest is for write scopes. Each but registry_log changes one thing and does not log: the
+ * caller appends one entry for what the user did. A failure is also kept in the scope (store.h). */
+
+/* Stores a new device: sets generation, version 1, created and changed. ERR_EXISTS, ERR_TWIN;
+ * ERR_NOT_FOUND where a role of its is missing. */
+MUST_CHECK enum err registry_add_device(struct registry *registry, struct device *device);
+/* Stores a device that registry_get_device gave: version + 1, changed. ERR_NOT_FOUND as above. */
+MUST_CHECK enum err registry_put_device(struct registry *registry, struct device *device);
+MUST_CHECK enum err registry_remove_device(struct registry *registry, const char *id);
+
+/* Stores a new role or a changed one, by its version (0: new). ERR_EXISTS, ERR_TWIN. */
+MUST_CHECK enum err registry_put_role(struct registry *registry, struct role *role);
+/* ERR_IN_USE while devices hold it. */
+MUST_CHECK enum err registry_remove_role(struct registry *registry, const char *name);
+
+/* Appends to the change log. `subject` "" with LOG_BULK. `detail` is cut to LOG_DETAIL_MAX. */
+void registry_log(struct registry *registry, enum log_verb verb, enum log_kind kind,
+                  const char *subject, const char *detail);
+
+/* For import. These store exactly what is given, versions and times included, where nothing of that
+ * name is yet: ERR_EXISTS, ERR_TWIN; ERR_NOT_FOUND for a missing role. */
+MUST_CHECK enum err registry_restore_device(struct registry *registry, const struct device *device);
+MUST_CHECK enum err registry_restore_role(struct registry *registry, const struct role *role);
+/* Replaces the secret, on which all stored keys depend, of a registry without devices; ERR_IN_USE
+ * where there is one. */
+MUST_CHECK enum err registry_replace_secret(struct registry *registry,
+                                            const uint8_t secret[static CRYPTO_KEY_SIZE]);
+
+/* One walk over all of it, for `devreg check`. Calls `report` with one line per finding (key in
+ * readable form, what is wrong). Counts what was read. */
+struct registry_check {
+    uint64_t devices, roles, entries, findings;
+};
+MUST_CHECK enum err
+registry_check(struct registry *registry, struct registry_check *result,
+               void (*report)(void *context, const char *what, const char *problem), void *context);
+
+#endif

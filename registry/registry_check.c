@@ -1,0 +1,170 @@
+/* One walk over every record, and whether they fit together. */
+#include <stdio.h>
+#include <string.h>
+
+#include "registry/record.h"
+#include "registry/registry_internal.h"
+#include "registry/text.h"
+
+struct check {
+    struct registry *registry;
+    struct registry_check *result;
+    void (*report)(void *context, const char *what, const char *problem);
+    void *context;
+    uint64_t last_entry;
+};
+
+static void find(struct check *check, struct bytes key, const char *problem)
+{
+    char raw[KEY_MAX + 1] = {0}, name[64], what[96];
+    size_t size = key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX;
+    const char *kind = key.data[0] == KIND_DEVICE    ? "device"
+                       : key.data[0] == KIND_ROLE    ? "role"
+                       : key.data[0] == KIND_HOLDERS ? "count of holders of role"
+                       : key.data[0] == KIND_LOG     ? "log entry"
+                                                     : "record";
+    memcpy(raw, key.data + 1, size);
+    if (key.data[0] == KIND_LOG)
+        snprintf(raw, sizeof raw, "%llu", (unsigned long long)entry_of_key(key));
+    snprintf(what, sizeof what, "%s %s", kind, text_escape(name, sizeof name, raw));
+    check->result->findings++;
+    check->report(check->context, what, problem);
+}
+
+static bool key_is(struct bytes key, enum record_kind kind, const char *name)
+{
+    const struct key_text expected = key_of_name(kind, name);
+    return key.size == expected.size && memcmp(key.data, expected.data, key.size) == 0;
+}
+
+static void check_device(struct check *check, struct bytes key, struct bytes record)
+{
+    struct device device;
+    uint64_t count;
+    check->result->devices++;
+    if (device_decode(&device, record)) {
+        find(check, key, "does not decode");
+        return;
+    }
+    if (!key_is(key, KIND_DEVICE, device.id))
+        find(check, key, "stands under another device's name");
+    for (size_t i = 0; i < device.role_count; i++) {
+        if (registry_role_holders(check->registry, device.roles[i], &count) != ERR_OK)
+            find(check, key, "holds a role that is not there");
+    }
+    device_clear(&device);
+}
+
+static void check_role(struct check *check, struct bytes key, struct bytes record)
+{
+    struct role role;
+    uint64_t count;
+    check->result->roles++;
+    if (role_decode(&role, record)) {
+        find(check, key, "does not decode");
+        return;
+    }
+    if (!key_is(key, KIND_ROLE, role.name))
+        find(check, key, "stands under another role's name");
+    if (registry_role_holders(check->registry, role.name, &count) != ERR_OK)
+        find(check, key, "has no count of its holders");
+    role_clear(&role);
+}
+
+static void check_entry(struct check *check, struct bytes key, struct bytes record)
+{
+    struct log_entry entry;
+    check->result->entries++;
+    if (key.size != LOG_KEY_SIZE || entry_decode(&entry, record)) {
+        find(check, key, "does not decode");
+        return;
+    }
+    uint64_t seq = entry_of_key(key);
+    if (check->last_entry && seq != check->last_entry + 1)
+        find(check, key, "follows a gap");
+    check->last_entry = seq;
+}
+
+/* How many devices hold the role really? A walk for each role: there are few. */
+static void check_holders(struct check *check, struct bytes key, struct bytes record)
+{
+    char role[KEY_MAX + 1] = {0};
+    struct device device;
+    uint64_t counted = 0;
+    struct unpack u = {.rest = record};
+    uint64_t said = unpack_number(&u, UINT64_MAX);
+    memcpy(role, key.data + 1, key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX);
+    char after[DEVICE_ID_MAX + 1] = "";
+    for (;;) {
+        enum err e = registry_next_device(check->registry, after, &device);
+        if (e && e != ERR_DAMAGED)
+            break;
+        (void)text_copy(after, DEVICE_ID_MAX, device.id);
+        if (e)
+            continue;
+        for (size_t i = 0; i < device.role_count; i++)
+            counted += key_is(key, KIND_HOLDERS, device.roles[i]);
+        device_clear(&device);
+    }
+    if (!unpack_done(&u) || said != counted)
+        find(check, key, "is wrong");
+}
+
+static void check_record(struct check *check, struct bytes key, struct bytes record)
+{
+    switch (key.data[0]) {
+    case KIND_DEVICE:
+        check_device(check, key, record);
+        break;
+    case KIND_ROLE:
+        check_role(check, key, record);
+        break;
+    case KIND_LOG:
+        check_entry(check, key, record);
+        break;
+    case KIND_HOLDERS:
+        check_holders(check, key, record);
+        break;
+    case KIND_META:
+    case KIND_SETTINGS:
+    case KIND_GENERATION: /* read when the registry was opened, or by the next add */
+        break;
+    default:
+        find(check, key, "is of no known kind");
+    }
+}
+
+/* All records of one kind. The walk's own key is kept here, since the checks move the cursor. */
+static enum err check_kind(struct check *check, uint8_t kind)
+{
+    uint8_t at[STORE_KEY_MAX];
+    struct bytes after = {at, 0};
+    for (;;) {
+        struct bytes key, record;
+        enum err e = txn_next(check->registry->txn, kind, after, &key, &record);
+        if (e == ERR_NOT_FOUND)
+            return ERR_OK;
+        if (e && e != ERR_DAMAGED)
+            return e;
+        memcpy(at, key.data, key.size);
+        after.size = key.size;
+        if (e)
+            find(check, after, "is damaged: its seal does not fit");
+        else
+            check_record(check, after, record);
+    }
+}
+
+enum err registry_check(struct registry *registry, struct registry_check *result,
+                        void (*report)(void *context, const char *what, const char *problem),
+                        void *context)
+{
+    struct check check = {registry, result, report, context, 0};
+    *result = (struct registry_check){0};
+    for (unsigned kind = 0; kind <= UINT8_MAX - 1; kind++) {
+        enum err e = check_kind(&check, (uint8_t)kind);
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}

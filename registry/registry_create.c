@@ -1,0 +1,90 @@
+/* Making the directories of a new registry. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "registry/registry_internal.h"
+#include "registry/store_dir.h"
+
+enum { DIR_PATH_MAX = 4096 };
+
+/* Makes the directory with that owner, or finds one. */
+static enum err directory_make(const char *path, uid_t uid, gid_t gid, bool *made)
+{
+    *made = mkdir(path, 0700) == 0;
+    if (!*made)
+        return errno == EEXIST ? ERR_OK : err_from_errno(errno);
+    bool mine = uid == geteuid() && gid == getegid();
+    if (!mine && chown(path, uid, gid) != 0)
+        return err_from_errno(errno);
+    return chmod(path, 0750) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+/* May the directory become a registry's? ERR_EXISTS where one is there, ERR_INVALID where it holds
+ * anything else: its mode is about to be changed. */
+static enum err directory_free(const char *path)
+{
+    static const char *const fine[] = {".", "..", "lost+found", PRESENCE_SUBDIR, "lock.mdb"};
+    DIR *dir = opendir(path);
+    enum err e = ERR_OK;
+    const struct dirent *entry;
+    if (!dir)
+        return err_from_errno(errno);
+    while ((entry = readdir(dir)) && e != ERR_EXISTS) {
+        bool known = strncmp(entry->d_name, ".new-", 5) == 0;
+        for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+            known |= strcmp(entry->d_name, fine[i]) == 0;
+        if (strcmp(entry->d_name, "data.mdb") == 0)
+            e = ERR_EXISTS;
+        else if (!known)
+            e = ERR_INVALID;
+    }
+    (void)closedir(dir);
+    return e;
+}
+
+static enum err registry_dir(const char *dir, gid_t gid)
+{
+    bool made;
+    enum err e = directory_make(dir, geteuid(), gid, &made);
+    if (e || made)
+        return e;
+    e = directory_free(dir);
+    if (e)
+        return e;
+    bool owned = gid == getegid() || chown(dir, (uid_t)-1, gid) == 0;
+    return owned && chmod(dir, 0750) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err presence_dir(const char *dir, uid_t uid, gid_t gid)
+{
+    char path[DIR_PATH_MAX];
+    bool made;
+    const struct store_files files = {uid, gid, 0640, 0660};
+    int length = snprintf(path, sizeof path, "%s/%s", dir, PRESENCE_SUBDIR);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return ERR_INVALID;
+    enum err e = directory_make(path, uid, gid, &made);
+    if (e)
+        return e;
+    e = store_create(path, STORE_PRESENCE, &files, NULL, NULL);
+    return e == ERR_EXISTS ? ERR_OK : e; /* what is known of presence stays */
+}
+
+enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid, const char *who,
+                         int64_t now)
+{
+    const struct store_files files = {geteuid(), broker_gid, 0640, 0660};
+    struct first_records first = {who, now};
+    enum err e = crypto_init();
+    if (!e)
+        e = registry_dir(dir, broker_gid);
+    if (!e)
+        e = presence_dir(dir, broker_uid, broker_gid);
+    if (!e)
+        e = store_create(dir, STORE_REGISTRY, &files, registry_first_records, &first);
+    return e;
+}

@@ -1,0 +1,587 @@
+#include "registry/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "registry/crypto.h"
+#include "registry/store_dir.h"
+
+enum {
+    READERS = 254, /* the same for every opener: the first one's number rules */
+    OPEN_TRIES = 5,
+    UUID_SIZE = 16,
+    SEAL_SIZE = CRYPTO_MAC_SIZE
+};
+
+/* Address space, not disk: the file grows as it is used. */
+static const size_t map_size = (sizeof(void *) > 4 ? (size_t)16 : (size_t)1)
+                               << (sizeof(void *) > 4 ? 30 : 29);
+
+static const char magic[] = "devreg";
+static const struct bytes meta_key = {(const uint8_t *)"m", 1};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi;
+    enum store_kind kind;
+    enum store_mode mode;
+    uint8_t mac_key[CRYPTO_MAC_KEY_SIZE];
+    bool overlay;
+    dev_t device;
+    ino_t inode;
+    unsigned users;
+    struct store *next;
+};
+
+struct txn {
+    struct store *store;
+    MDB_txn *mdb;
+    MDB_cursor *cursor;
+    bool writes, active, cursor_stale;
+    enum err error;
+};
+
+/* The open environments of this process: LMDB forbids to open one twice. */
+static struct store *open_stores;
+
+/* The one place where LMDB's codes become ours. */
+static enum err from_lmdb(int code)
+{
+    switch (code) {
+    case MDB_SUCCESS:
+        return ERR_OK;
+    case MDB_NOTFOUND:
+        return ERR_NOT_FOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return ERR_FULL;
+    case MDB_READERS_FULL:
+        return ERR_BUSY;
+    case EAGAIN: /* the lock file names our process id, which is somebody else's there */
+        return ERR_OTHER_PID_NS;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PANIC:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_BAD_TXN:
+        return ERR_DAMAGED;
+    case MDB_BAD_VALSIZE:
+        return ERR_INVALID;
+    default:
+        return err_from_errno(code);
+    }
+}
+
+/* Under a key of its own for each record key, so that a record is bound to its place. */
+static void seal(uint8_t out[static SEAL_SIZE], const struct txn *txn, struct bytes key,
+                 struct bytes record)
+{
+    static const uint8_t open_key[CRYPTO_MAC_KEY_SIZE]; /* the meta record holds the real one */
+    uint8_t place_key[CRYPTO_MAC_SIZE];
+    bool meta = key.size == meta_key.size && memcmp(key.data, meta_key.data, key.size) == 0;
+    crypto_mac(place_key, key.data, key.size, meta ? open_key : txn->store->mac_key);
+    crypto_mac(out, record.data, record.size, place_key);
+}
+
+static enum err unseal(const struct txn *txn, struct bytes key, MDB_val value, struct bytes *record)
+{
+    uint8_t expected[SEAL_SIZE];
+    if (value.mv_size < SEAL_SIZE)
+        return ERR_DAMAGED;
+    struct bytes body = {value.mv_data, value.mv_size - SEAL_SIZE};
+    seal(expected, txn, key, body);
+    if (memcmp(expected, body.data + body.size, SEAL_SIZE) != 0)
+        return ERR_DAMAGED;
+    *record = body;
+    return ERR_OK;
+}
+
+/* Renews or begins, and mends what can be mended: slots of dead readers, a map grown elsewhere. */
+static int begin_read(struct txn *txn)
+{
+    for (int tries = 0;; tries++) {
+        int code = txn->mdb ? mdb_txn_renew(txn->mdb)
+                            : mdb_txn_begin(txn->store->env, NULL, MDB_RDONLY, &txn->mdb);
+        if (tries || (code != MDB_READERS_FULL && code != MDB_MAP_RESIZED))
+            return code;
+        if (code == MDB_READERS_FULL)
+            store_check_readers(txn->store);
+        else if (mdb_env_set_mapsize(txn->store->env, 0) != MDB_SUCCESS)
+            return code;
+    }
+}
+
+enum err txn_reader(struct txn **out, struct store *store)
+{
+    struct txn *txn = calloc(1, sizeof *txn);
+    if (!txn)
+        return ERR_NO_MEMORY;
+    txn->store = store;
+    int code = begin_read(txn);
+    if (code) {
+        free(txn);
+        return from_lmdb(code);
+    }
+    mdb_txn_reset(txn->mdb);
+    *out = txn;
+    return ERR_OK;
+}
+
+enum err txn_renew(struct txn *txn)
+{
+    assert(!txn->active && !txn->writes);
+    int code = begin_read(txn);
+    txn->active = code == MDB_SUCCESS;
+    txn->cursor_stale = true;
+    return from_lmdb(code);
+}
+
+void txn_reset(struct txn *txn)
+{
+    if (txn->active)
+        mdb_txn_reset(txn->mdb);
+    txn->active = false;
+}
+
+void txn_close(struct txn *txn)
+{
+    if (!txn)
+        return;
+    assert(!txn->writes);
+    if (txn->cursor)
+        mdb_cursor_close(txn->cursor);
+    mdb_txn_abort(txn->mdb);
+    free(txn);
+}
+
+uint64_t txn_id(const struct txn *txn)
+{
+    return mdb_txn_id(txn->mdb);
+}
+
+enum err txn_write(struct txn **out, struct store *store)
+{
+    assert(store->mode == STORE_WRITE);
+    struct txn *txn = calloc(1, sizeof *txn);
+    if (!txn)
+        return ERR_NO_MEMORY;
+    txn->store = store;
+    txn->writes = txn->active = true;
+    int code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
+    if (code == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == MDB_SUCCESS)
+        code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
+    if (code) {
+        free(txn);
+        return from_lmdb(code);
+    }
+    *out = txn;
+    return ERR_OK;
+}
+
+void txn_abort(struct txn *txn)
+{
+    if (!txn)
+        return;
+    assert(txn->writes);
+    if (txn->cursor)
+        mdb_cursor_close(txn->cursor);
+    mdb_txn_abort(txn->mdb);
+    free(txn);
+}
+
+enum err txn_commit(struct txn *txn)
+{
+    enum err e = txn->error;
+    if (e) {
+        txn_abort(txn);
+        return e;
+    }
+    if (txn->cursor)
+        mdb_cursor_close(txn->cursor);
+    e = from_lmdb(mdb_txn_commit(txn->mdb)); /* frees the transaction in any case */
+    free(txn);
+    return e;
+}
+
+void txn_fail(struct txn *txn, enum err e)
+{
+    if (!txn->error)
+        txn->error = e;
+}
+
+static bool key_fits(struct bytes key)
+{
+    return key.size >= 1 && key.size <= STORE_KEY_MAX;
+}
+
+static MDB_val to_val(struct bytes bytes)
+{
+    return (MDB_val){bytes.size, (void *)(uintptr_t)bytes.data};
+}
+
+enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
+{
+    MDB_val k = to_val(key), value;
+    if (!key_fits(key))
+        return ERR_NOT_FOUND;
+    int code = mdb_get(txn->mdb, txn->store->dbi, &k, &value);
+    return code ? from_lmdb(code) : unseal(txn, key, value, record);
+}
+
+void txn_put(struct txn *txn, struct bytes key, struct bytes record)
+{
+    MDB_val k = to_val(key), value = {record.size + SEAL_SIZE, NULL};
+    assert(txn->writes);
+    if (txn->error)
+        return;
+    if (!key_fits(key)) {
+        txn->error = ERR_INVALID;
+        return;
+    }
+    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE);
+    if (code) {
+        txn->error = from_lmdb(code);
+        return;
+    }
+    uint8_t *place = value.mv_data;
+    if (record.size)
+        memcpy(place, record.data, record.size);
+    seal(place + record.size, txn, key, record);
+}
+
+void txn_delete(struct txn *txn, struct bytes key)
+{
+    MDB_val k = to_val(key);
+    assert(txn->writes);
+    if (txn->error || !key_fits(key))
+        return;
+    int code = mdb_del(txn->mdb, txn->store->dbi, &k, NULL);
+    if (code && code != MDB_NOTFOUND)
+        txn->error = from_lmdb(code);
+}
+
+static int cursor_ready(struct txn *txn)
+{
+    int code = MDB_SUCCESS;
+    if (!txn->cursor)
+        code = mdb_cursor_open(txn->mdb, txn->store->dbi, &txn->cursor);
+    else if (txn->cursor_stale)
+        code = mdb_cursor_renew(txn->mdb, txn->cursor);
+    txn->cursor_stale = code != MDB_SUCCESS;
+    return code;
+}
+
+/* Hands out what the cursor stands on, if it is of that kind. */
+static enum err lend(const struct txn *txn, int code, uint8_t kind, MDB_val k, MDB_val value,
+                     struct bytes *key, struct bytes *record)
+{
+    if (code)
+        return from_lmdb(code);
+    if (!k.mv_size || *(const uint8_t *)k.mv_data != kind)
+        return ERR_NOT_FOUND;
+    *key = (struct bytes){k.mv_data, k.mv_size};
+    return unseal(txn, *key, value, record);
+}
+
+enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct bytes *key,
+                  struct bytes *record)
+{
+    bool first = after.size == 0;
+    MDB_val from = first ? (MDB_val){1, &kind} : to_val(after), k = from, value;
+    int code = cursor_ready(txn);
+    if (code == MDB_SUCCESS)
+        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
+    if (code == MDB_SUCCESS && !first && k.mv_size == from.mv_size &&
+        memcmp(k.mv_data, from.mv_data, k.mv_size) == 0)
+        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_NEXT);
+    return lend(txn, code, kind, k, value, key, record);
+}
+
+enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key, struct bytes *record)
+{
+    uint8_t above = (uint8_t)(kind + 1);
+    MDB_val k = {1, &above}, value;
+    int code = cursor_ready(txn);
+    if (code == MDB_SUCCESS) {
+        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
+        code = mdb_cursor_get(txn->cursor, &k, &value, code ? MDB_LAST : MDB_PREV);
+    }
+    return lend(txn, code, kind, k, value, key, record);
+}
+
+static void meta_put(struct txn *txn, enum store_kind kind)
+{
+    uint8_t uuid[UUID_SIZE];
+    struct pack pack = {0};
+    crypto_random(uuid, sizeof uuid);
+    crypto_random(txn->store->mac_key, sizeof txn->store->mac_key);
+    pack_text(&pack, magic);
+    pack_number(&pack, STORE_FORMAT);
+    pack_number(&pack, kind);
+    pack_blob(&pack, uuid, sizeof uuid);
+    pack_blob(&pack, txn->store->mac_key, sizeof txn->store->mac_key);
+    if (pack.failed)
+        txn_fail(txn, ERR_NO_MEMORY);
+    else
+        txn_put(txn, meta_key, (struct bytes){pack.data, pack.size});
+    pack_free(&pack);
+}
+
+static enum err meta_read(struct txn *txn, enum store_kind kind)
+{
+    struct bytes record;
+    char name[sizeof magic];
+    enum err e = txn_get(txn, meta_key, &record);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
+    struct unpack u = {.rest = record};
+    unpack_text(&u, name, sizeof magic - 1);
+    if (u.failed || strcmp(name, magic) != 0)
+        return ERR_DAMAGED;
+    if (unpack_number(&u, UINT64_MAX) > STORE_FORMAT)
+        return ERR_TOO_NEW;
+    bool same_kind = unpack_number(&u, UINT64_MAX) == (uint64_t)kind;
+    struct bytes uuid = unpack_blob(&u, UUID_SIZE);
+    struct bytes mac_key = unpack_blob(&u, CRYPTO_MAC_KEY_SIZE);
+    if (!unpack_done(&u) || !same_kind || uuid.size != UUID_SIZE ||
+        mac_key.size != CRYPTO_MAC_KEY_SIZE)
+        return ERR_DAMAGED;
+    memcpy(txn->store->mac_key, mac_key.data, mac_key.size);
+    return ERR_OK;
+}
+
+/* Is the file as long as its pages in use? A shorter one would end the process at a read. */
+static bool file_complete(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat_;
+    struct stat file;
+    int fd;
+    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_) || mdb_env_get_fd(env, &fd) ||
+        fstat(fd, &file) != 0)
+        return false;
+    return (uint64_t)file.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+}
+
+static enum err env_open(struct store *store, const char *dir, unsigned flags)
+{
+    int fd;
+    int code = mdb_env_create(&store->env);
+    if (code)
+        return from_lmdb(code);
+    code = mdb_env_set_mapsize(store->env, map_size);
+    if (!code)
+        code = mdb_env_set_maxreaders(store->env, READERS);
+    if (!code)
+        code = mdb_env_open(store->env, dir, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (!code)
+        code = mdb_env_get_fd(store->env, &fd);
+    if (!code && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) /* LMDB 0.9.24 leaves it to children */
+        code = errno;
+    enum err e = from_lmdb(code);
+    if (!e && !file_complete(store->env))
+        e = ERR_DAMAGED;
+    if (e) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
+    return e;
+}
+
+static enum err env_look(struct store *store)
+{
+    struct txn *txn;
+    enum err e = txn_reader(&txn, store);
+    if (e)
+        return e;
+    e = txn_renew(txn);
+    if (!e)
+        e = from_lmdb(mdb_dbi_open(txn->mdb, NULL, 0, &store->dbi));
+    if (!e)
+        e = meta_read(txn, store->kind);
+    txn_close(txn);
+    return e;
+}
+
+/* LMDB 0.9.26 to 0.9.31 may break the locks of an opener that meets a closer of a program that does
+ * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. */
+static enum err env_open_and_look(struct store *store, const char *dir)
+{
+    enum err e;
+    for (int tries = 0;; tries++) {
+        e = env_open(store, dir, store->mode == STORE_READ ? MDB_RDONLY : 0);
+        if (e)
+            return e;
+        store_check_readers(store);
+        e = env_look(store);
+        if (!e)
+            return ERR_OK;
+        mdb_env_close(store->env);
+        store->env = NULL;
+        if (e != ERR_IO || tries == OPEN_TRIES)
+            return e;
+        const struct timespec pause = {0, 20 * 1000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+/* One that this process has open already; it may read where it may write. */
+static enum err open_again(struct store **out, const struct stat *data, enum store_kind kind,
+                           enum store_mode mode)
+{
+    for (struct store *store = open_stores; store; store = store->next) {
+        if (store->device != data->st_dev || store->inode != data->st_ino)
+            continue;
+        if (store->kind != kind)
+            return ERR_DAMAGED;
+        if (mode == STORE_WRITE && store->mode == STORE_READ)
+            return ERR_BUSY;
+        store->users++;
+        *out = store;
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}
+
+static enum err open_first(struct store **out, const char *dir, const struct store *wanted)
+{
+    struct store *store = malloc(sizeof *store);
+    if (!store)
+        return ERR_NO_MEMORY;
+    *store = *wanted;
+    enum err e = env_open_and_look(store, dir);
+    if (e) {
+        free(store);
+        return e;
+    }
+    store->next = open_stores;
+    open_stores = store;
+    *out = store;
+    return ERR_OK;
+}
+
+enum err store_open(struct store **out, const char *dir, enum store_kind kind, enum store_mode mode)
+{
+    struct store wanted = {.kind = kind, .mode = mode, .users = 1};
+    struct store_dir place;
+    struct stat data;
+    enum err e = store_dir_begin(&place, dir);
+    if (e)
+        return e;
+    wanted.overlay = place.overlay;
+    e = store_dir_files(&place, &data);
+    if (!e) {
+        e = open_again(out, &data, kind, mode);
+        wanted.device = data.st_dev;
+        wanted.inode = data.st_ino;
+        if (e == ERR_NOT_FOUND)
+            e = open_first(out, dir, &wanted);
+    }
+    return store_dir_end(&place, e);
+}
+
+/* The environment knows its directory; the lock keeps an opener elsewhere from meeting a half
+ * closed one. It is closed all the same where the lock cannot be had. */
+static void env_close(MDB_env *env)
+{
+    const char *path = NULL;
+    struct store_dir place;
+    bool locked = mdb_env_get_path(env, &path) == MDB_SUCCESS && !store_dir_begin(&place, path);
+    mdb_env_close(env);
+    enum err ended = locked ? store_dir_end(&place, ERR_OK) : ERR_OK;
+    (void)ended; /* it is closed all the same */
+}
+
+void store_close(struct store *store)
+{
+    if (!store || --store->users)
+        return;
+    struct store **link = &open_stores;
+    while (*link != store)
+        link = &(*link)->next;
+    *link = store->next;
+    env_close(store->env);
+    crypto_wipe(store->mac_key, sizeof store->mac_key);
+    free(store);
+}
+
+bool store_on_overlay(const struct store *store)
+{
+    return store->overlay;
+}
+
+uint64_t store_last_commit(const struct store *store)
+{
+    MDB_envinfo info;
+    (void)mdb_env_info(store->env, &info); /* fails only without an environment */
+    return info.me_last_txnid;
+}
+
+void store_check_readers(struct store *store)
+{
+    int dead;
+    (void)mdb_reader_check(store->env, &dead);
+}
+
+void store_size(struct store *store, uint64_t *used, uint64_t *limit)
+{
+    MDB_envinfo info;
+    MDB_stat stat_;
+    (void)mdb_env_info(store->env, &info);
+    (void)mdb_env_stat(store->env, &stat_);
+    *used = ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+    *limit = info.me_mapsize;
+}
+
+/* Writes the first records into the fresh environment in `dir` and has them on the disk: LMDB does
+ * not sync the pages that it writes when it makes a file. */
+static enum err write_first(const char *dir, enum store_kind kind,
+                            enum err (*fill)(struct txn *txn, void *context), void *context)
+{
+    struct store store = {.kind = kind, .mode = STORE_WRITE};
+    struct txn *txn;
+    enum err e = env_open(&store, dir, 0);
+    if (e)
+        return e;
+    e = txn_write(&txn, &store);
+    if (!e) {
+        e = from_lmdb(mdb_dbi_open(txn->mdb, NULL, 0, &store.dbi));
+        if (!e)
+            meta_put(txn, kind);
+        if (!e && fill)
+            e = fill(txn, context);
+        if (e)
+            txn_fail(txn, e);
+        e = txn_commit(txn);
+    }
+    if (!e)
+        e = from_lmdb(mdb_env_sync(store.env, 1));
+    mdb_env_close(store.env);
+    crypto_wipe(store.mac_key, sizeof store.mac_key);
+    return e;
+}
+
+enum err store_create(const char *dir, enum store_kind kind, const struct store_files *files,
+                      enum err (*fill)(struct txn *txn, void *context), void *context)
+{
+    struct store_dir place;
+    char *part = NULL;
+    enum err e = store_dir_begin(&place, dir);
+    if (e)
+        return e;
+    e = store_dir_part(&place, dir, &part);
+    if (!e) {
+        e = write_first(part, kind, fill, context);
+        if (!e)
+            e = store_dir_adopt(&place, part, files);
+        store_dir_drop_part(part);
+    }
+    return store_dir_end(&place, e);
+}

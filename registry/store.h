@@ -1,0 +1,102 @@
+/* store.h - one LMDB environment: sealed records under short keys. The only user of lmdb.h.
+ *
+ *   DIR/data.mdb   the records       key: a letter for the kind, then the name
+ *   DIR/lock.mdb   LMDB's readers    value: the record's bytes, then 16 bytes of seal
+ *
+ * The seal is a keyed checksum (SipHash-2-4-128) over key and record, since LMDB has none: a
+ * flipped bit, a moved row or a foreign one is ERR_DAMAGED and never a wrong answer. Its key lies
+ * in the meta record, with the format's version and the kind of the store.
+ *
+ * Caveats, each paid for by somebody:
+ *  - An environment is opened once in a process, however often store_open is called for it. Open
+ *    and close from one thread.
+ *  - LMDB 0.9.26 to 0.9.31 race when one process opens while another closes, so both happen under
+ *    an flock of the directory.
+ *  - A reader that stays open keeps every page it could see from being reused: end scopes soon.
+ *  - Begin no write transaction on a thread that may not wait: its lock is held by others.
+ *  - Never use a store across fork, and never delete lock.mdb while anyone has it open.
+ */
+#ifndef DEVREG_REGISTRY_STORE_H
+#define DEVREG_REGISTRY_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "registry/error.h"
+#include "registry/pack.h"
+
+enum store_kind { STORE_REGISTRY = 1, STORE_PRESENCE = 2 };
+enum store_mode { STORE_READ, STORE_WRITE };
+
+enum { STORE_KEY_MAX = 511, STORE_FORMAT = 1 };
+
+struct store;
+struct txn;
+
+/* Opens the store in `dir`. ERR_NO_REGISTRY (no data.mdb there), ERR_TOO_NEW, ERR_DAMAGED (data.mdb
+ * is cut short or no store of that kind), ERR_PERMISSION, ERR_FILESYSTEM, ERR_BUSY,
+ * ERR_OTHER_PID_NS, ERR_NO_MEMORY, ERR_IO. */
+MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store_kind kind,
+                               enum store_mode mode);
+void store_close(struct store *store); /* NULL is fine */
+
+/* Makes a new store in the existing directory `dir`, complete or not at all: it is written beside,
+ * synced and moved into place. data.mdb gets `data_mode`, lock.mdb `lock_mode`, both that owner.
+ * `fill`, unless NULL, puts the first records; its error ends it all. ERR_EXISTS where data.mdb is
+ * there already. */
+struct store_files {
+    uid_t uid;
+    gid_t gid;
+    mode_t data_mode, lock_mode;
+};
+MUST_CHECK enum err store_create(const char *dir, enum store_kind kind,
+                                 const struct store_files *files,
+                                 enum err (*fill)(struct txn *txn, void *context), void *context);
+
+/* Is it on an overlay file system, where a reader may see an old file for ever? */
+bool store_on_overlay(const struct store *store);
+
+/* The number of the last commit of any process: a read of shared memory, no lock, no system call.
+ * While a commit syncs it runs ahead of what a new reader sees: tag what was read with txn_id. */
+uint64_t store_last_commit(const struct store *store);
+
+/* Frees the reader slots of dead processes. */
+void store_check_readers(struct store *store);
+
+/* Bytes in use, and the most there may be. */
+void store_size(struct store *store, uint64_t *used, uint64_t *limit);
+
+/* A read scope that is used again and again: made once by txn_reader, then between txn_renew and
+ * txn_reset it sees one snapshot. Ended by txn_close. */
+MUST_CHECK enum err txn_reader(struct txn **txn, struct store *store);
+MUST_CHECK enum err txn_renew(struct txn *txn);
+void txn_reset(struct txn *txn);
+void txn_close(struct txn *txn); /* NULL is fine */
+/* The commit that the open scope sees. */
+uint64_t txn_id(const struct txn *txn);
+
+/* A write scope. It waits for other writers. It keeps its first error: puts after it do nothing and
+ * txn_commit aborts and returns it. Both ways of ending free it. txn_commit returns ERR_OK when the
+ * changes are on the disk. */
+MUST_CHECK enum err txn_write(struct txn **txn, struct store *store);
+MUST_CHECK enum err txn_commit(struct txn *txn);
+void txn_abort(struct txn *txn); /* NULL is fine */
+
+/* Lends the record under `key` until the scope ends or, in a write scope, until the next put.
+ * ERR_NOT_FOUND, ERR_DAMAGED. */
+MUST_CHECK enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record);
+/* Keeps a failure in the scope, txn_fail too. `record` may not lie in the store. */
+void txn_put(struct txn *txn, struct bytes key, struct bytes record);
+void txn_delete(struct txn *txn, struct bytes key); /* a missing key is fine */
+void txn_fail(struct txn *txn, enum err e);
+
+/* The first record whose key is above `after` and begins with the byte `kind`; the last one of that
+ * kind for txn_last. `after` is empty to begin with the first. ERR_NOT_FOUND at the end. A damaged
+ * record still hands out its key, with ERR_DAMAGED, so that a walk can go on. Lends both. */
+MUST_CHECK enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct bytes *key,
+                             struct bytes *record);
+MUST_CHECK enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key,
+                             struct bytes *record);
+
+#endif

@@ -1,0 +1,21 @@
+/* text.h - text that came from outside: is it sound, and how is it shown safely. */
+#ifndef DEVREG_REGISTRY_TEXT_H
+#define DEVREG_REGISTRY_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Is `text` well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1), line and
+ * paragraph separators or direction overrides, and at most `max` bytes long? "" is fine. */
+bool text_is_plain(const char *text, size_t max);
+
+/* Copies at most `size` - 1 bytes of `text` to `out`, for a terminal or a log: every byte that
+ * is not printable ASCII, and the backslash, becomes \xHH. What does not fit is cut and ends in
+ * "...". `text` may be NULL: "-". `size` is at least 8. Returns `out`. */
+char *text_escape(char *out, size_t size, const char *text);
+
+/* Copies `from` to `to`, which has room for `max` bytes and the NUL. False, and `to` untouched,
+ * where it does not fit. */
+bool text_copy(char *to, size_t max, const char *from);
+
+#endif
