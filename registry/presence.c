@@ -40,6 +40,7 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->online);
     pack_number(pack, p->seq);
     pack_number(pack, p->conn);
+    pack_number(pack, p->connections);
     pack_number(pack, p->generation);
     pack_number(pack, (uint64_t)p->since);
     pack_number(pack, (uint64_t)p->connected_at);
@@ -66,6 +67,7 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     p.online = unpack_number(&u, 1);
     p.seq = unpack_number(&u, UINT64_MAX);
     p.conn = unpack_number(&u, UINT64_MAX);
+    p.connections = unpack_number(&u, UINT64_MAX);
     p.generation = unpack_number(&u, UINT64_MAX);
     p.since = unpack_time(&u);
     p.connected_at = unpack_time(&u);

@@ -58,8 +58,9 @@ struct session {
 /* Plain data. */
 struct presence {
     bool online;
-    uint64_t seq;  /* of what was published last: rises with each published change */
-    uint64_t conn; /* number of the connection that the state is about */
+    uint64_t seq;         /* of what was published last: rises with each published change */
+    uint64_t conn;        /* number of the connection that the state is about */
+    uint64_t connections; /* how many there were: the number of the newest */
     uint64_t generation;
     int64_t since;        /* of this state */
     int64_t connected_at; /* of the connection */

@@ -1,0 +1,135 @@
+#include "plugin/acl.h"
+
+#include <string.h>
+
+struct request {
+    const struct mosquitto *client;
+    const char *id, *username, *topic;
+    int access;
+    bool on_wire; /* there is or was a connection: no session from disk, no stand-in */
+};
+
+static enum question question_of(int access)
+{
+    return access == MOSQ_ACL_WRITE       ? QUESTION_PUBLISH
+           : access == MOSQ_ACL_SUBSCRIBE ? QUESTION_SUBSCRIBE
+                                          : QUESTION_DELIVER;
+}
+
+static int to_mosq(struct decision decision)
+{
+    return decision.verdict == VERDICT_ALLOW ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+}
+
+static const char *presence_filter(const struct plugin *plugin)
+{
+    return plugin->options.presence ? plugin->options.presence_filter : NULL;
+}
+
+/* May this pointer act for the device at all? The rules come later, for whoever it is.
+ *
+ * A delivery may go to an offline session. A publish or a subscription comes from a connection that
+ * we let in, from its will after the end (once), or from a stand-in for the publisher of a retained
+ * message. */
+static bool acts_for(struct plugin *plugin, const struct request *request,
+                     const struct cached_device *device)
+{
+    struct connection *connection =
+        connection_of(&plugin->connections, request->client, request->id);
+    if (!request->on_wire)
+        return true;
+    if (connection && strcmp(connection->device_id, device->id) != 0 &&
+        connection->state != CONNECTION_INTRUDER)
+        connection = NULL;
+    if (connection && connection->device) {
+        if (connection->ends && clock_wall() >= connection->ends)
+            return false;
+        if (connection->state == CONNECTION_PENDING && request->access != MOSQ_ACL_READ)
+            plugin_confirm(plugin, connection);
+        return connection->state != CONNECTION_WAITING && !connection->kicked;
+    }
+    if (request->access == MOSQ_ACL_READ)
+        return !connection || connection->state == CONNECTION_GONE;
+    if (connection && connection->state == CONNECTION_GONE) {
+        bool will = connection->will_possible && request->access == MOSQ_ACL_WRITE;
+        connection->will_possible = false;
+        return will;
+    }
+    if (!connection)
+        plugin_intruder(plugin, request->client, request->id, request->username);
+    return false;
+}
+
+static int check_device(struct plugin *plugin, const struct request *request,
+                        const struct cached_device *device)
+{
+    if (request->access == MOSQ_ACL_UNSUBSCRIBE)
+        return MOSQ_ERR_SUCCESS;
+    if (!acts_for(plugin, request, device))
+        return MOSQ_ERR_ACL_DENIED;
+    const struct access access = {.state = device->state,
+                                  .expires = device->expires,
+                                  .subject = {.device = device->id,
+                                              .client_id = request->id,
+                                              .attributes = device->attributes,
+                                              .attribute_count = device->attribute_count},
+                                  .policy_count = 1 + device->role_count,
+                                  .policies = device->policies,
+                                  .presence_topic = presence_filter(plugin)};
+    int64_t now = device->expires ? clock_wall() : 0;
+    return to_mosq(access_decide(&access, question_of(request->access), request->topic, now));
+}
+
+/* A client without a username, whom allow_anonymous let in. */
+static int check_anonymous(struct plugin *plugin, const struct request *request)
+{
+    const struct policy *policy;
+    if (request->access == MOSQ_ACL_UNSUBSCRIBE)
+        return MOSQ_ERR_SUCCESS;
+    if (!plugin->options.anonymous_role[0] ||
+        cache_role(&plugin->cache, plugin->options.anonymous_role, &policy) != ERR_OK)
+        return MOSQ_ERR_ACL_DENIED;
+    const struct access access = {.state = DEVICE_ENABLED,
+                                  .subject = {.device = "", .client_id = request->id},
+                                  .policy_count = 1,
+                                  .policies = &policy,
+                                  .presence_topic = presence_filter(plugin)};
+    return to_mosq(access_decide(&access, question_of(request->access), request->topic, 0));
+}
+
+/* A username that is no device now. */
+static int check_stranger(const struct plugin *plugin, const struct request *request)
+{
+    if (request->access == MOSQ_ACL_WRITE &&
+        topic_reserved(request->topic, presence_filter(plugin)))
+        return MOSQ_ERR_ACL_DENIED;
+    if (plugin->options.unknown == UNKNOWN_DENY || names_has(&plugin->accepted, request->username))
+        return MOSQ_ERR_ACL_DENIED;
+    return MOSQ_ERR_PLUGIN_DEFER;
+}
+
+int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event)
+{
+    struct cached_device *device;
+    const struct request request = {
+        .client = event->client,
+        .id = mosquitto_client_id(event->client),
+        .username = mosquitto_client_username(event->client),
+        .topic = event->topic,
+        .access = event->access,
+        .on_wire = mosquitto_client_protocol_version(event->client) != 0,
+    };
+    if (!request.id || !request.topic)
+        return MOSQ_ERR_ACL_DENIED;
+    /* What the broker itself published and kept, in an earlier run: no client has an empty id. */
+    if (!request.username && !request.id[0] && !request.on_wire && event->access == MOSQ_ACL_WRITE)
+        return MOSQ_ERR_SUCCESS;
+    if (!request.username)
+        return check_anonymous(plugin, &request);
+    if (!device_id_valid(request.username))
+        return check_stranger(plugin, &request);
+    if (cache_find(&plugin->cache, request.username, &device) != ERR_OK)
+        return MOSQ_ERR_ACL_DENIED;
+    return device->exists ? check_device(plugin, &request, device)
+                          : check_stranger(plugin, &request);
+}

@@ -1,0 +1,476 @@
+#include "plugin/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/mosq.h"
+#include "registry/text.h"
+
+enum err cache_open(struct cache *cache)
+{
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    e = registry_last_entry(cache->registry, &cache->entry);
+    cache->seen = registry_snapshot(cache->registry);
+    cache->look = cache->role_epoch = 1; /* 0 is what nothing was ever read in */
+    registry_end(cache->registry);
+    return e;
+}
+
+static struct cached_role *role_lookup(const struct cache *cache, const char *name)
+{
+    struct table_node *n = table_find(&cache->roles, table_hash_name(name));
+    for (; n; n = table_again(n)) {
+        struct cached_role *role = AROUND(n, struct cached_role, node);
+        if (strcmp(role->name, name) == 0)
+            return role;
+    }
+    return NULL;
+}
+
+static void role_release(struct cache *cache, struct cached_role *role)
+{
+    if (--role->users)
+        return;
+    table_remove(&cache->roles, &role->node);
+    policy_free(role->policy);
+    free(role);
+}
+
+static struct cached_role *role_hold(struct cache *cache, const char *name)
+{
+    struct cached_role *role = role_lookup(cache, name);
+    if (!role) {
+        role = calloc(1, sizeof *role);
+        if (!role)
+            return NULL;
+        (void)text_copy(role->name, ROLE_NAME_MAX, name);
+        if (!table_add(&cache->roles, &role->node, table_hash_name(name))) {
+            free(role);
+            return NULL;
+        }
+    }
+    role->users++;
+    return role;
+}
+
+/* Compiles the role anew, in the open scope. */
+static enum err role_load(struct cache *cache, struct cached_role *role)
+{
+    struct role read;
+    struct policy *policy;
+    enum err e = registry_get_role(cache->registry, role->name, &read);
+    if (e)
+        return e;
+    e = policy_compile(&policy, &read.rules);
+    role_clear(&read);
+    if (e)
+        return e;
+    policy_free(role->policy);
+    role->policy = policy;
+    role->fresh = true;
+    return ERR_OK;
+}
+
+static struct cached_device *device_lookup(const struct cache *cache, const char *id)
+{
+    struct table_node *n = table_find(&cache->devices, table_hash_name(id));
+    for (; n; n = table_again(n)) {
+        struct cached_device *device = AROUND(n, struct cached_device, node);
+        if (strcmp(device->id, id) == 0)
+            return device;
+    }
+    return NULL;
+}
+
+static void idle_remove(struct cache *cache, struct cached_device *device)
+{
+    *(device->idle_previous ? &device->idle_previous->idle_next : &cache->idle_first) =
+        device->idle_next;
+    *(device->idle_next ? &device->idle_next->idle_previous : &cache->idle_last) =
+        device->idle_previous;
+    device->idle_next = device->idle_previous = NULL;
+    cache->idle_count--;
+}
+
+static void idle_add(struct cache *cache, struct cached_device *device)
+{
+    device->idle_next = cache->idle_first;
+    device->idle_previous = NULL;
+    *(cache->idle_first ? &cache->idle_first->idle_previous : &cache->idle_last) = device;
+    cache->idle_first = device;
+    cache->idle_count++;
+}
+
+/* Makes it a name of which nothing is known. */
+static void device_unload(struct cache *cache, struct cached_device *device)
+{
+    for (size_t i = 0; i < device->role_count; i++)
+        role_release(cache, device->roles[i]);
+    policy_free(device->own);
+    free(device->attributes);
+    device->own = NULL;
+    device->attributes = NULL;
+    device->role_count = device->attribute_count = device->credential_count = 0;
+    device->fresh = device->exists = false;
+    device->state = DEVICE_DISABLED;
+}
+
+/* One that has no connections. */
+static void device_free(struct cache *cache, struct cached_device *device)
+{
+    idle_remove(cache, device);
+    table_remove(&cache->devices, &device->node);
+    device_unload(cache, device);
+    free(device);
+}
+
+/* A new name, idle at first; the oldest idle one makes room. */
+static struct cached_device *device_new(struct cache *cache, const char *id)
+{
+    struct cached_device *device = calloc(1, sizeof *device);
+    if (!device || !text_copy(device->id, DEVICE_ID_MAX, id) ||
+        !table_add(&cache->devices, &device->node, table_hash_name(id))) {
+        free(device);
+        return NULL;
+    }
+    if (cache->idle_count >= CACHE_IDLE_MAX)
+        device_free(cache, cache->idle_last);
+    idle_add(cache, device);
+    return device;
+}
+
+static enum err attributes_copy(struct cached_device *device, const struct device *read)
+{
+    if (!read->attribute_count)
+        return ERR_OK;
+    size_t size = read->attribute_count * sizeof *device->attributes;
+    device->attributes = malloc(size);
+    if (!device->attributes)
+        return ERR_NO_MEMORY;
+    memcpy(device->attributes, read->attributes, size);
+    device->attribute_count = read->attribute_count;
+    return ERR_OK;
+}
+
+static enum err roles_hold(struct cache *cache, struct cached_device *device,
+                           const struct device *read)
+{
+    for (size_t i = 0; i < read->role_count; i++) {
+        device->roles[i] = role_hold(cache, read->roles[i]);
+        if (!device->roles[i])
+            return ERR_NO_MEMORY;
+        device->role_count++;
+    }
+    device->role_epoch = 0;
+    return ERR_OK;
+}
+
+static enum err device_load(struct cache *cache, struct cached_device *device,
+                            const struct device *read)
+{
+    device_unload(cache, device);
+    enum err e = attributes_copy(device, read);
+    if (!e)
+        e = roles_hold(cache, device, read);
+    if (!e && read->rules.count)
+        e = policy_compile(&device->own, &read->rules);
+    if (e) {
+        device_unload(cache, device);
+        return e;
+    }
+    for (size_t i = 0; i < read->credential_count; i++)
+        device->credentials[i] =
+            (struct cached_credential){read->credentials[i].id, read->credentials[i].expires};
+    device->credential_count = read->credential_count;
+    device->generation = read->generation;
+    device->state = read->state;
+    device->expires = read->expires;
+    device->exists = device->fresh = true;
+    device->look = cache->look;
+    return ERR_OK;
+}
+
+/* Fills `policies` from the roles, compiling those that changed, in the open scope. */
+static enum err policies_load(struct cache *cache, struct cached_device *device)
+{
+    device->policies[0] = device->own;
+    for (size_t i = 0; i < device->role_count; i++) {
+        struct cached_role *role = device->roles[i];
+        enum err e = role->fresh ? ERR_OK : role_load(cache, role);
+        if (e)
+            return e == ERR_NOT_FOUND ? ERR_DAMAGED : e; /* the registry keeps roles in use */
+        device->policies[1 + i] = role->policy;
+    }
+    device->role_epoch = cache->role_epoch;
+    return ERR_OK;
+}
+
+static bool device_fresh(const struct cache *cache, const struct cached_device *device)
+{
+    return device->fresh && device->look == cache->look;
+}
+
+static bool policies_fresh(const struct cache *cache, const struct cached_device *device)
+{
+    return !device->exists || device->role_epoch == cache->role_epoch;
+}
+
+/* Reads the device in the open scope. */
+static enum err device_read(struct cache *cache, struct cached_device *device)
+{
+    struct device read;
+    enum err e = registry_get_device(cache->registry, device->id, &read);
+    if (e == ERR_NOT_FOUND) {
+        device_unload(cache, device);
+        device->fresh = true;
+        device->look = cache->look;
+        return ERR_OK;
+    }
+    if (e)
+        return e;
+    e = device_load(cache, device, &read);
+    device_clear(&read);
+    return e;
+}
+
+static enum err device_refresh(struct cache *cache, struct cached_device *device)
+{
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    if (!device_fresh(cache, device))
+        e = device_read(cache, device);
+    if (!e && !policies_fresh(cache, device))
+        e = policies_load(cache, device);
+    registry_end(cache->registry);
+    if (e) {
+        char name[DEVICE_ID_MAX + 4];
+        device->fresh = false;
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "cannot read device %s: %s; it is denied everything: run 'devreg check'",
+                    text_escape(name, sizeof name, device->id), err_text(e));
+    }
+    return e;
+}
+
+enum err cache_find(struct cache *cache, const char *username, struct cached_device **out)
+{
+    cache_sync(cache);
+    struct cached_device *device = device_lookup(cache, username);
+    if (!device) {
+        if (!device_id_valid(username))
+            return ERR_INVALID;
+        device = device_new(cache, username);
+        if (!device)
+            return ERR_NO_MEMORY;
+    }
+    if (!device_fresh(cache, device) || !policies_fresh(cache, device)) {
+        enum err e = device_refresh(cache, device);
+        if (e)
+            return e;
+    }
+    *out = device;
+    return ERR_OK;
+}
+
+enum err cache_take(struct cache *cache, const struct device *read, struct cached_device **out)
+{
+    struct cached_device *device = device_lookup(cache, read->id);
+    if (!device)
+        device = device_new(cache, read->id);
+    if (!device)
+        return ERR_NO_MEMORY;
+    enum err e =
+        device_fresh(cache, device) && device->exists ? ERR_OK : device_load(cache, device, read);
+    if (!e)
+        *out = device;
+    return e;
+}
+
+void cache_hold(struct cache *cache, struct cached_device *device)
+{
+    idle_remove(cache, device);
+}
+
+static void changed_remove(struct cache *cache, struct cached_device *device)
+{
+    struct cached_device **link = &cache->changed;
+    while (*link != device)
+        link = &(*link)->changed_next;
+    *link = device->changed_next;
+    device->changed = false;
+}
+
+void cache_release(struct cache *cache, struct cached_device *device)
+{
+    if (device->changed)
+        changed_remove(cache, device);
+    idle_add(cache, device);
+    if (cache->idle_count > CACHE_IDLE_MAX)
+        device_free(cache, cache->idle_last);
+}
+
+struct cached_device *cache_next_changed(struct cache *cache)
+{
+    struct cached_device *device = cache->changed;
+    if (device)
+        changed_remove(cache, device);
+    return device;
+}
+
+enum err cache_role(struct cache *cache, const char *name, const struct policy **policy)
+{
+    cache_sync(cache);
+    struct cached_role *role = role_lookup(cache, name);
+    if (!role)
+        role = role_hold(cache, name); /* once, and kept: there is one such role */
+    if (!role)
+        return ERR_NO_MEMORY;
+    if (!role->fresh) {
+        enum err e = registry_read(cache->registry);
+        if (e)
+            return e;
+        e = role_load(cache, role);
+        registry_end(cache->registry);
+        if (e)
+            return e;
+    }
+    *policy = role->policy;
+    return ERR_OK;
+}
+
+static void forget_all(struct cache *cache)
+{
+    cache->look++;
+    cache->role_epoch++;
+    for (struct table_node *n = table_next(&cache->roles, NULL); n;
+         n = table_next(&cache->roles, n))
+        AROUND(n, struct cached_role, node)->fresh = false;
+    cache->all_changed = true;
+}
+
+static void device_changed(struct cache *cache, const struct log_entry *entry)
+{
+    struct cached_device *device = device_lookup(cache, entry->subject);
+    if (entry->verb == LOG_REMOVE)
+        cache->removed(cache->context, entry->subject);
+    if (!device)
+        return;
+    device->fresh = false;
+    if (device->connections && !device->changed) {
+        device->changed = true;
+        device->changed_next = cache->changed;
+        cache->changed = device;
+    }
+}
+
+static void role_changed(struct cache *cache, const char *name)
+{
+    struct cached_role *role = role_lookup(cache, name);
+    if (role)
+        role->fresh = false;
+    cache->role_epoch++;
+}
+
+/* Follows one entry. False when it is better to look at everything afresh. */
+static bool follow(struct cache *cache, const struct log_entry *entry)
+{
+    if (entry->seq != cache->entry + 1 || entry->kind == LOG_BULK)
+        return false;
+    cache->entry = entry->seq;
+    if (entry->kind == LOG_DEVICE)
+        device_changed(cache, entry);
+    else
+        role_changed(cache, entry->subject);
+    return true;
+}
+
+/* Reads the log since the last look, in the open scope. */
+static enum err follow_all(struct cache *cache)
+{
+    struct log_entry entry;
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < CACHE_ENTRIES_MAX && !e; i++) {
+        e = registry_next_entry(cache->registry, cache->entry, &entry);
+        if (e == ERR_NOT_FOUND)
+            return ERR_OK;
+        if (!e && !follow(cache, &entry))
+            break;
+    }
+    forget_all(cache);
+    enum err last = registry_last_entry(cache->registry, &cache->entry);
+    return e ? e : last;
+}
+
+void cache_sync(struct cache *cache)
+{
+    if (registry_last_commit(cache->registry) == cache->seen)
+        return;
+    enum err e = registry_read(cache->registry);
+    if (!e) {
+        uint64_t snapshot = registry_snapshot(cache->registry);
+        if (snapshot != cache->seen)
+            e = follow_all(cache);
+        if (!e)
+            cache->seen = snapshot;
+        registry_end(cache->registry);
+    }
+    if (e) { /* `seen` stays, so the next call tries again */
+        forget_all(cache);
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "cannot read the change log: %s; run 'devreg check'", err_text(e));
+    }
+}
+
+void cache_close(struct cache *cache)
+{
+    for (struct table_node *n = table_next(&cache->devices, NULL), *next; n; n = next) {
+        struct cached_device *device = AROUND(n, struct cached_device, node);
+        next = table_next(&cache->devices, n);
+        device_unload(cache, device);
+        free(device);
+    }
+    table_clear(&cache->devices);
+    for (struct table_node *n = table_next(&cache->roles, NULL), *next; n; n = next) {
+        struct cached_role *role = AROUND(n, struct cached_role, node);
+        next = table_next(&cache->roles, n);
+        policy_free(role->policy);
+        free(role);
+    }
+    table_clear(&cache->roles);
+}
+
+static const struct cached_credential *credential_find(const struct cached_device *device,
+                                                       uint32_t id)
+{
+    for (size_t i = 0; i < device->credential_count; i++) {
+        if (device->credentials[i].id == id)
+            return &device->credentials[i];
+    }
+    return NULL;
+}
+
+enum ended cached_device_ended(const struct cached_device *device, uint64_t generation,
+                               uint32_t credential, int64_t now)
+{
+    if (!device->exists || device->generation != generation)
+        return ENDED_REMOVED;
+    if (device->state != DEVICE_ENABLED)
+        return device->state == DEVICE_REVOKED ? ENDED_REVOKED : ENDED_DISABLED;
+    const struct cached_credential *used = credential_find(device, credential);
+    bool expired = device->expires && now >= device->expires;
+    if (expired || !used || (used->expires && now >= used->expires))
+        return ENDED_EXPIRED;
+    return ENDED_NO;
+}
+
+int64_t cached_device_ends(const struct cached_device *device, uint32_t credential)
+{
+    const struct cached_credential *used = credential_find(device, credential);
+    int64_t ends = device->expires;
+    if (used && used->expires && (!ends || used->expires < ends))
+        ends = used->expires;
+    return ends;
+}

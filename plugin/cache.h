@@ -1,0 +1,123 @@
+/* cache.h - devices and roles as the broker's thread last read them, never older than a change
+ * that `devreg` has reported.
+ *
+ *   callback --> cache_sync --> has any process committed since?   (one read of shared memory)
+ *                    | yes
+ *                    v
+ *                read the change log since the last look: forget exactly what it names, or, after
+ *                a bulk change, a gap or more than a thousand entries, look at everything afresh
+ *
+ * What was read is tagged with the snapshot that it was read in, not with the number that said
+ * "something changed": while a commit syncs, that one runs ahead of what a new reader sees.
+ *
+ * Devices are found by username, never by the broker's pointer. One with connections stays; of the
+ * others (offline sessions, names that are no device) the latest thousand are kept. Roles are
+ * compiled once and shared.
+ */
+#ifndef DEVREG_PLUGIN_CACHE_H
+#define DEVREG_PLUGIN_CACHE_H
+
+#include "plugin/journal.h"
+#include "plugin/table.h"
+#include "registry/access.h"
+#include "registry/registry.h"
+
+enum { CACHE_IDLE_MAX = 1000, CACHE_ENTRIES_MAX = 1000 /* of the log, in one look */ };
+
+struct cached_role {
+    struct table_node node;
+    char name[ROLE_NAME_MAX + 1];
+    struct policy *policy; /* NULL until it is compiled, and where the role cannot be read */
+    bool fresh;
+    unsigned users;
+};
+
+/* Until when a credential of the device opens the door. */
+struct cached_credential {
+    uint32_t id;
+    int64_t expires;
+};
+
+struct connection;
+
+struct cached_device {
+    struct table_node node;
+    struct cached_device *idle_next, *idle_previous; /* in the list of those without connections */
+    char id[DEVICE_ID_MAX + 1];                      /* a username, which may be no device */
+    bool fresh, exists;
+    uint64_t look;       /* of the cache, when it was loaded */
+    uint64_t role_epoch; /* of the cache, when `policies` was filled */
+
+    /* The rest only where it exists. */
+    uint64_t generation;
+    enum device_state state;
+    int64_t expires;
+    size_t attribute_count;
+    struct attribute *attributes;
+    size_t credential_count;
+    struct cached_credential credentials[CREDENTIALS_MAX];
+    struct policy *own; /* NULL without rules of its own */
+    size_t role_count;
+    struct cached_role *roles[ROLES_MAX];
+    const struct policy *policies[1 + ROLES_MAX];
+
+    struct connection *connections; /* those that were let in with it: see connections.h */
+    bool changed;                   /* in the list of those whose connections are to be looked at */
+    struct cached_device *changed_next;
+};
+
+struct cache {
+    struct registry *registry; /* lent */
+    struct journal *journal;   /* lent */
+    uint64_t seen;             /* the snapshot of the last look */
+    uint64_t entry;            /* the newest log entry of then */
+    uint64_t look;             /* one more each time that everything is to be looked at afresh */
+    uint64_t role_epoch;       /* one more each time that a role changed */
+    struct table devices, roles;
+    struct cached_device *idle_first, *idle_last; /* the latest, the oldest */
+    size_t idle_count;
+    struct cached_device *changed; /* have connections, and were named by the log */
+    bool all_changed;              /* all connections are to be looked at */
+    /* Called for each device that the log says was removed; outside of any scope's use. */
+    void (*removed)(void *context, const char *id);
+    void *context;
+};
+
+/* Begins with the newest log entry: nothing is cached yet. `cache` holds {0} but for the pointers
+ * that the caller has set. */
+MUST_CHECK enum err cache_open(struct cache *cache);
+void cache_close(struct cache *cache);
+
+/* Forgets what has changed. After an error everything is forgotten, and nothing can be read. */
+void cache_sync(struct cache *cache);
+
+/* What is known of a username, as of now: cache_sync included. ERR_OK also where it is no device
+ * (`exists`); any other error means deny. The pointer stays good while the device has connections,
+ * and otherwise until the next call. */
+MUST_CHECK enum err cache_find(struct cache *cache, const char *username,
+                               struct cached_device **device);
+
+/* Takes a device that was just read in the scope that is open, as cache_find would have. */
+MUST_CHECK enum err cache_take(struct cache *cache, const struct device *read,
+                               struct cached_device **device);
+
+/* To be told when a device gets its first connection and loses its last. */
+void cache_hold(struct cache *cache, struct cached_device *device);
+void cache_release(struct cache *cache, struct cached_device *device);
+
+/* Takes one device out of `changed`; NULL when there is none. It still has connections. */
+struct cached_device *cache_next_changed(struct cache *cache);
+
+/* The rules of a role by itself (for clients without a username). ERR_NOT_FOUND. Lends it until the
+ * next cache_sync. */
+MUST_CHECK enum err cache_role(struct cache *cache, const char *name, const struct policy **policy);
+
+/* May connections go on that were made with that credential, as of `now`? `why` is told if not. */
+enum ended { ENDED_NO, ENDED_REMOVED, ENDED_DISABLED, ENDED_REVOKED, ENDED_EXPIRED };
+enum ended cached_device_ended(const struct cached_device *device, uint64_t generation,
+                               uint32_t credential, int64_t now);
+
+/* The first moment at which cached_device_ended may change its answer by itself; 0 for never. */
+int64_t cached_device_ends(const struct cached_device *device, uint32_t credential);
+
+#endif

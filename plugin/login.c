@@ -1,0 +1,288 @@
+#include "plugin/login.h"
+
+#include <string.h>
+
+#include "registry/text.h"
+
+/* Who knocks, as the broker tells it. */
+struct login {
+    const struct mosquitto *client;
+    const char *id, *username, *password, *address;
+    int protocol; /* of MQTT; 0 for a session that was restored from disk */
+    bool websockets;
+};
+
+/* Why not, for the log. */
+enum refusal {
+    REFUSED_NOT, /* it was let in, or handed on */
+    REFUSED_UNKNOWN,
+    REFUSED_NO_PASSWORD,
+    REFUSED_WRONG_KEY,
+    REFUSED_WRONG_PASSWORD,
+    REFUSED_DISABLED,
+    REFUSED_REVOKED,
+    REFUSED_EXPIRED,
+    REFUSED_CLIENT_ID,
+    REFUSED_FOREIGN_CLIENT_ID,
+    REFUSED_FAULT
+};
+
+static const char *refusal_name(enum refusal refusal)
+{
+    static const char *const names[] = {"none",
+                                        "unknown_device",
+                                        "no_password",
+                                        "wrong_key",
+                                        "wrong_password",
+                                        "disabled",
+                                        "revoked",
+                                        "expired",
+                                        "client_id",
+                                        "client_id_of_another",
+                                        "registry_unreadable"};
+    return names[refusal];
+}
+
+static void note_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal)
+{
+    char user[48], id[48], address[64];
+    journal_add(
+        &plugin->journal, MOSQ_LOG_NOTICE, "refused device=%s client=%s address=%s reason=%s",
+        text_escape(user, sizeof user, login->username), text_escape(id, sizeof id, login->id),
+        text_escape(address, sizeof address, login->address), refusal_name(refusal));
+}
+
+/* SIGHUP makes the broker ask again for every session, online or not. Is this such a question?
+ *
+ * 2.1 can be asked: a session that it knows by this id and pointer is no new login. On 2.0 only
+ * between RELOAD and the tick that follows in the same turn of its loop, in which no TCP login is
+ * handled, and only for what is not websockets. Anything else is a login, and is verified in full:
+ * a wrong answer here would be a way in without a password. */
+static bool is_recheck(const struct plugin *plugin, const struct login *login)
+{
+    if (!login->address && login->protocol == 0)
+        return true; /* restored from disk: no login looks like that */
+    if (mosq_is_2_1())
+        return mosquitto_client(login->id) == login->client;
+    return plugin->reloading && plugin->ticks && !login->websockets;
+}
+
+/* An answer to a question that SIGHUP makes. An offline session is left alone: 2.0 may corrupt its
+ * memory over a denial, and its deliveries and its next login are checked anyway. */
+static int recheck(struct plugin *plugin, const struct login *login)
+{
+    struct cached_device *device;
+    const struct connection *connection =
+        connection_of(&plugin->connections, login->client, login->id);
+    bool live =
+        connection && connection->device && strcmp(connection->device_id, login->username) == 0;
+    if (live) {
+        if (cache_find(&plugin->cache, login->username, &device) != ERR_OK)
+            return MOSQ_ERR_AUTH;
+        enum ended ended = cached_device_ended(device, connection->generation,
+                                               connection->credential, clock_wall());
+        return ended == ENDED_NO ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH;
+    }
+    if ((!login->address && login->protocol == 0) || names_has(&plugin->accepted, login->username))
+        return MOSQ_ERR_SUCCESS;
+    if (cache_find(&plugin->cache, login->username, &device) == ERR_OK && device->exists)
+        return MOSQ_ERR_SUCCESS;
+    return MOSQ_ERR_PLUGIN_DEFER;
+}
+
+/* Does another device own the client id? `username` NULL for a client without one. Any doubt is a
+ * yes. */
+static bool client_id_is_foreign(struct plugin *plugin, const struct login *login)
+{
+    char owner[DEVICE_ID_MAX + 1];
+    enum err e = ERR_NOT_FOUND;
+    const char *user = login->username ? login->username : "";
+    const struct connection *c = connection_with_client_id(&plugin->connections, login->id);
+    for (; c; c = connection_again(c)) {
+        bool owns = c->state == CONNECTION_PENDING || c->state == CONNECTION_LIVE ||
+                    (c->state == CONNECTION_GONE && c->persistent);
+        if (owns && strcmp(c->device_id, user) != 0)
+            return true;
+    }
+    if (strcmp(login->id, user) != 0 && device_id_valid(login->id)) {
+        if (registry_read(plugin->registry) != ERR_OK)
+            return true;
+        bool device = registry_has_device(plugin->registry, login->id, &e);
+        registry_end(plugin->registry);
+        if (device || e != ERR_NOT_FOUND)
+            return true;
+    }
+    e = presence_owner(&plugin->presences, login->id, clock_wall(), owner);
+    return e == ERR_OK ? strcmp(owner, user) != 0 : e != ERR_NOT_FOUND;
+}
+
+/* Do the rules about client ids, the registry's and the plugin's, admit it? */
+static bool client_id_admitted(const struct plugin *plugin, const struct login *login,
+                               const struct device *device)
+{
+    return client_id_matches(plugin->options.client_id, device->id, login->id) &&
+           (!device->client_id[0] || client_id_matches(device->client_id, device->id, login->id));
+}
+
+static void describe(struct connection *connection, const struct login *login)
+{
+    connection->protocol = (uint8_t)login->protocol;
+    connection->clean = mosquitto_client_clean_session(login->client);
+    /* MQTT 5 may keep a session that begins clean, and 2.0 does not tell for how long. */
+    connection->persistent = !connection->clean || login->protocol == 5;
+    connection->keepalive = (uint16_t)mosquitto_client_keepalive(login->client);
+    connection->accepted_at = clock_wall();
+    if (text_is_plain(login->address ? login->address : "", PRESENCE_ADDRESS_MAX))
+        (void)text_copy(connection->address, PRESENCE_ADDRESS_MAX,
+                        login->address ? login->address : "");
+}
+
+/* Enters the connection that `device`, just read in the open scope, was accepted for. */
+static enum refusal enter(struct plugin *plugin, const struct login *login,
+                          const struct device *device, uint32_t credential,
+                          enum connection_state state)
+{
+    struct cached_device *cached;
+    if (!names_add(&plugin->accepted, device->id) ||
+        cache_take(&plugin->cache, device, &cached) != ERR_OK)
+        return REFUSED_FAULT;
+    struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
+    bool again = connection && connection->state == CONNECTION_LIVE &&
+                 connection->device == cached && connection->generation == device->generation;
+    if (!again) {
+        plugin_forget(plugin, login->client);
+        connection = connection_new(&plugin->connections, login->client, login->id, cached, state);
+        if (!connection)
+            return REFUSED_FAULT;
+        describe(connection, login);
+        (void)text_copy(connection->device_id, DEVICE_ID_MAX, device->id);
+        connection->generation = device->generation;
+    }
+    connection->credential = credential;
+    connection_set_end(&plugin->connections, connection, cached_device_ends(cached, credential));
+    return REFUSED_NOT;
+}
+
+/* The device's own conditions, apart from its credentials. */
+static enum refusal device_refuses(const struct plugin *plugin, const struct login *login,
+                                   const struct device *device, int64_t now)
+{
+    if (device->state == DEVICE_REVOKED)
+        return REFUSED_REVOKED;
+    if (device->state != DEVICE_ENABLED)
+        return REFUSED_DISABLED;
+    if (device->expires && now >= device->expires)
+        return REFUSED_EXPIRED;
+    return client_id_admitted(plugin, login, device) ? REFUSED_NOT : REFUSED_CLIENT_ID;
+}
+
+/* A person's password: known already, or on its way to the worker. */
+static enum refusal password_check(struct plugin *plugin, const struct login *login,
+                                   const struct device *device, bool interrupted,
+                                   uint32_t *credential, bool *later)
+{
+    const struct credential *password = credential_password(device, clock_wall());
+    if (!password)
+        return REFUSED_WRONG_KEY;
+    bool may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupted;
+    enum password_answer answer =
+        passwords_ask(&plugin->passwords, device, password, login->password,
+                      may_wait ? login->id : NULL, login->client, clock_steady());
+    *credential = password->id;
+    *later = answer == PASSWORD_LATER && may_wait;
+    return answer == PASSWORD_RIGHT || *later ? REFUSED_NOT : REFUSED_WRONG_PASSWORD;
+}
+
+/* A device that was read in the open scope, and a password that is not NULL. The key is looked at
+ * in any case, so that a refusal for another reason takes as long. */
+static enum refusal device_check(struct plugin *plugin, const struct login *login,
+                                 const struct device *device, bool interrupted, bool *later)
+{
+    int64_t now = clock_wall();
+    const struct credential *key =
+        credential_of_key(device, login->password, registry_secret(plugin->registry), now);
+    uint32_t credential = key ? key->id : 0;
+    enum refusal refusal = device_refuses(plugin, login, device, now);
+    if (!refusal && !key)
+        refusal = password_check(plugin, login, device, interrupted, &credential, later);
+    if (refusal)
+        return refusal;
+    return enter(plugin, login, device, credential,
+                 *later ? CONNECTION_WAITING : CONNECTION_PENDING);
+}
+
+/* A username with a client id that is nobody else's. */
+static int login_as_device(struct plugin *plugin, const struct login *login, bool interrupted)
+{
+    struct device device;
+    bool later = false;
+    enum refusal refusal;
+    enum err e = registry_read(plugin->registry);
+    if (!e)
+        e = registry_get_device(plugin->registry, login->username, &device);
+    if (e) { /* nobody of that name, or no way to know: the work is the same */
+        (void)credential_of_key(NULL, login->password ? login->password : "",
+                                registry_secret(plugin->registry), 0);
+        refusal = e == ERR_NOT_FOUND ? REFUSED_UNKNOWN : REFUSED_FAULT;
+    } else {
+        refusal = login->password ? device_check(plugin, login, &device, interrupted, &later)
+                                  : REFUSED_NO_PASSWORD;
+        device_clear(&device);
+    }
+    registry_end(plugin->registry);
+    if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
+        return MOSQ_ERR_PLUGIN_DEFER;
+    if (refusal)
+        note_refusal(plugin, login, refusal);
+    return refusal ? MOSQ_ERR_AUTH : later ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
+}
+
+int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
+{
+    const struct login login = {.client = event->client,
+                                .id = mosquitto_client_id(event->client),
+                                .username = event->username,
+                                .password = event->password,
+                                .address = mosquitto_client_address(event->client),
+                                .protocol = mosquitto_client_protocol_version(event->client),
+                                .websockets =
+                                    mosquitto_client_protocol(event->client) == mp_websockets};
+    if (!login.id || !login.id[0])
+        return MOSQ_ERR_AUTH; /* the broker gives every client an id before it asks */
+    cache_sync(&plugin->cache);
+    if (login.username && is_recheck(plugin, &login))
+        return recheck(plugin, &login);
+    bool interrupted = passwords_interrupt(&plugin->passwords, login.id);
+    if (client_id_is_foreign(plugin, &login)) {
+        note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
+        return MOSQ_ERR_AUTH;
+    }
+    if (!login.username)
+        return MOSQ_ERR_PLUGIN_DEFER; /* left to allow_anonymous */
+    return login_as_device(plugin, &login, interrupted);
+}
+
+/* Everything may have changed while the worker worked: all is asked again but the password. */
+static bool still_welcome(struct plugin *plugin, const struct connection *connection)
+{
+    struct cached_device *device;
+    const struct login login = {.id = connection->client_id, .username = connection->device_id};
+    if (cache_find(&plugin->cache, connection->device_id, &device) != ERR_OK)
+        return false;
+    return cached_device_ended(device, connection->generation, connection->credential,
+                               clock_wall()) == ENDED_NO &&
+           !client_id_is_foreign(plugin, &login);
+}
+
+void login_complete(void *context, const char *client_id, const void *pointer, bool right)
+{
+    struct plugin *plugin = context;
+    struct connection *connection = connection_of(&plugin->connections, pointer, client_id);
+    bool waits = connection && connection->state == CONNECTION_WAITING;
+    bool welcome = right && waits && still_welcome(plugin, connection);
+    if (welcome)
+        connection_become(&plugin->connections, connection, CONNECTION_PENDING);
+    else if (waits)
+        connection_free(&plugin->connections, connection);
+    mosquitto_complete_basic_auth(client_id, welcome ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH);
+}

@@ -1,0 +1,162 @@
+#include "plugin/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/access.h"
+#include "registry/registry.h"
+#include "registry/text.h"
+#include "registry/topic.h"
+
+static bool path_parse(char *to, const char *value)
+{
+    return value[0] == '/' && text_copy(to, OPTION_PATH_MAX, value);
+}
+
+static bool registry_parse(struct options *options, const char *value)
+{
+    return path_parse(options->registry, value);
+}
+
+static bool presence_store_parse(struct options *options, const char *value)
+{
+    return path_parse(options->presence_store, value);
+}
+
+static bool presence_parse(struct options *options, const char *value)
+{
+    options->presence = strcmp(value, "on") == 0;
+    return options->presence || strcmp(value, "off") == 0;
+}
+
+static bool presence_format_parse(struct options *options, const char *value)
+{
+    bool plain = strcmp(value, "plain") == 0;
+    options->presence_format = plain ? PRESENCE_PLAIN : PRESENCE_JSON;
+    return plain || strcmp(value, "json") == 0;
+}
+
+static bool presence_delay_parse(struct options *options, const char *value)
+{
+    char *end;
+    unsigned long seconds = strtoul(value, &end, 10);
+    options->presence_delay = (uint32_t)seconds;
+    return value[0] >= '0' && value[0] <= '9' && !*end && seconds <= PRESENCE_DELAY_MAX;
+}
+
+/* A topic name with "%u" as one whole level, and no other variable. */
+static bool presence_topic_parse(struct options *options, const char *value)
+{
+    size_t devices = 0;
+    if (value[0] == '$' || !topic_name_valid(value) || rule_filter_problem(value) ||
+        strlen(value) > RULE_FILTER_MAX - DEVICE_ID_MAX)
+        return false;
+    for (const char *at = strchr(value, '%'); at; at = strchr(at + 1, '%')) {
+        if (at[1] != 'u')
+            return false;
+        devices++;
+    }
+    return devices == 1 && text_copy(options->presence_topic, RULE_FILTER_MAX, value) &&
+           presence_topic_filter(options->presence_filter, value);
+}
+
+static bool anonymous_role_parse(struct options *options, const char *value)
+{
+    return role_name_valid(value) && text_copy(options->anonymous_role, ROLE_NAME_MAX, value);
+}
+
+static bool unknown_parse(struct options *options, const char *value)
+{
+    bool deny = strcmp(value, "deny") == 0;
+    options->unknown = deny ? UNKNOWN_DENY : UNKNOWN_DEFER;
+    return deny || strcmp(value, "defer") == 0;
+}
+
+static bool client_id_parse(struct options *options, const char *value)
+{
+    bool known =
+        strcmp(value, "any") == 0 || strcmp(value, "device") == 0 || strcmp(value, "prefix") == 0;
+    return known && text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, value);
+}
+
+static const struct row {
+    const char *name; /* as Mosquitto hands it over, without "plugin_opt_" */
+    bool (*parse)(struct options *options, const char *value);
+    const char *takes;
+} rows[] = {
+    {"registry", registry_parse, "an absolute path"},
+    {"presence_store", presence_store_parse, "an absolute path"},
+    {"presence", presence_parse, "on or off"},
+    {"presence_topic", presence_topic_parse,
+     "a topic with '%u', the device, as one whole level, and no leading '$'"},
+    {"presence_format", presence_format_parse, "json or plain"},
+    {"presence_delay", presence_delay_parse, "whole seconds, at most 86400"},
+    {"anonymous_role", anonymous_role_parse, "the name of a role"},
+    {"unknown", unknown_parse, "defer or deny"},
+    {"client_id", client_id_parse, "any, device or prefix"},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static size_t row_find(const char *name)
+{
+    size_t at = 0;
+    while (at < ROWS && strcmp(rows[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+static void list_rows(char *to, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < ROWS && used < size; i++)
+        used += (size_t)snprintf(to + used, size - used, "%s%s", i ? ", " : "", rows[i].name);
+}
+
+static bool option_read(struct options *options, const struct mosquitto_opt *option,
+                        bool seen[static ROWS], char *error)
+{
+    char name[64], value[64], known[160];
+    const char *given = option->value ? option->value : "";
+    size_t at = row_find(option->key);
+    text_escape(name, sizeof name, option->key);
+    text_escape(value, sizeof value, given);
+    list_rows(known, sizeof known);
+    if (at == ROWS)
+        snprintf(error, OPTION_ERROR_MAX + 1,
+                 "plugin_opt_%s is not known: correct mosquitto.conf (known: %s)", name, known);
+    else if (seen[at])
+        snprintf(error, OPTION_ERROR_MAX + 1,
+                 "plugin_opt_%s is there twice: remove one from mosquitto.conf", name);
+    else if (!rows[at].parse(options, given))
+        snprintf(error, OPTION_ERROR_MAX + 1,
+                 "plugin_opt_%s '%s' is not valid: it takes %s; correct mosquitto.conf", name,
+                 value, rows[at].takes);
+    else
+        return seen[at] = true;
+    return false;
+}
+
+bool options_read(struct options *options, const struct mosquitto_opt *given, int count,
+                  char error[static OPTION_ERROR_MAX + 1])
+{
+    bool seen[ROWS] = {false};
+    memset(options, 0, sizeof *options); /* so that equal options are equal bytes */
+    options->presence = true;
+    (void)text_copy(options->registry, OPTION_PATH_MAX, REGISTRY_DIR);
+    (void)text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, "any");
+    bool good = presence_topic_parse(options, "devreg/presence/%u");
+    for (int i = 0; good && i < count; i++)
+        good = option_read(options, &given[i], seen, error);
+    if (!good || options->presence_store[0])
+        return good;
+    int length = snprintf(options->presence_store, sizeof options->presence_store, "%s/%s",
+                          options->registry, PRESENCE_SUBDIR);
+    if (length < 0 || length > OPTION_PATH_MAX) {
+        snprintf(error, OPTION_ERROR_MAX + 1,
+                 "plugin_opt_registry is too long: use a shorter path");
+        return false;
+    }
+    return true;
+}

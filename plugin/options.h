@@ -1,0 +1,35 @@
+/* options.h - plugin_opt_* of mosquitto.conf. One table: plugin/options.c. */
+#ifndef DEVREG_PLUGIN_OPTIONS_H
+#define DEVREG_PLUGIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plugin/mosq.h"
+#include "registry/device.h"
+
+enum { OPTION_PATH_MAX = 1000, PRESENCE_DELAY_MAX = 86400, OPTION_ERROR_MAX = 300 };
+
+enum unknown_users { UNKNOWN_DEFER, UNKNOWN_DENY };
+enum presence_format { PRESENCE_JSON, PRESENCE_PLAIN };
+
+/* Plain data: equal options are equal bytes. */
+struct options {
+    char registry[OPTION_PATH_MAX + 1];
+    char presence_store[OPTION_PATH_MAX + 1];
+    bool presence;
+    enum presence_format presence_format;
+    uint32_t presence_delay; /* s */
+    char presence_topic[RULE_FILTER_MAX + 1];
+    char presence_filter[RULE_FILTER_MAX + 1]; /* the topics that presence_topic can become */
+    char anonymous_role[ROLE_NAME_MAX + 1];    /* "" for none */
+    enum unknown_users unknown;
+    char client_id[CLIENT_ID_PATTERN_MAX + 1]; /* any, device or prefix */
+};
+
+/* Reads the options. False, and one line that says what is wrong and what to do, where one is
+ * unknown, repeated or malformed. */
+bool options_read(struct options *options, const struct mosquitto_opt *given, int count,
+                  char error[static OPTION_ERROR_MAX + 1]);
+
+#endif

@@ -1,0 +1,223 @@
+#include "plugin/passwords.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "registry/text.h"
+
+enum { FIRST_COST_MS = 50 };
+
+void passwords_open(struct passwords *passwords)
+{
+    crypto_random(passwords->key, sizeof passwords->key);
+    passwords->budget_ms = PASSWORD_BUDGET_MS;
+    passwords->cost_ms = FIRST_COST_MS;
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail for this clock */
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void work(struct password_job *job)
+{
+    int64_t begin = clock_ms();
+    job->right = crypto_password_verify(job->hash, job->password);
+    job->took_ms = clock_ms() - begin;
+    crypto_wipe(job->password, sizeof job->password);
+    atomic_store(&job->state, PASSWORD_DONE);
+}
+
+static void *run(void *context)
+{
+    struct passwords *passwords = context;
+    for (;;) {
+        while (sem_wait(&passwords->wake) != 0 && errno == EINTR)
+            ;
+        if (atomic_load(&passwords->stop))
+            return NULL;
+        for (size_t i = 0; i < PASSWORD_JOBS; i++) {
+            if (atomic_load(&passwords->jobs[i].state) == PASSWORD_QUEUED)
+                work(&passwords->jobs[i]);
+        }
+    }
+}
+
+static bool start(struct passwords *passwords)
+{
+    sigset_t all, before;
+    if (passwords->running)
+        return true;
+    if (!passwords->answers)
+        passwords->answers = calloc(PASSWORD_ANSWERS, sizeof *passwords->answers);
+    if (!passwords->answers || sem_init(&passwords->wake, 0, 0) != 0)
+        return false;
+    /* Signals are the broker's: its own thread has to see them. */
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    passwords->running = pthread_create(&passwords->thread, NULL, run, passwords) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!passwords->running)
+        (void)sem_destroy(&passwords->wake);
+    return passwords->running;
+}
+
+void passwords_close(struct passwords *passwords)
+{
+    if (passwords->running) {
+        atomic_store(&passwords->stop, true);
+        (void)sem_post(&passwords->wake);
+        (void)pthread_join(passwords->thread, NULL);
+        (void)sem_destroy(&passwords->wake);
+    }
+    for (size_t i = 0; i < PASSWORD_JOBS; i++)
+        free(passwords->jobs[i].waiting);
+    if (passwords->answers)
+        crypto_wipe(passwords->answers, PASSWORD_ANSWERS * sizeof *passwords->answers);
+    free(passwords->answers);
+    crypto_wipe(passwords, sizeof *passwords);
+}
+
+static struct password_digest digest_of(const struct passwords *passwords,
+                                        const struct device *device,
+                                        const struct credential *credential, const char *password)
+{
+    struct password_digest digest;
+    const uint64_t numbers[] = {strlen(device->id), device->generation, credential->id,
+                                credential->secret_size};
+    const struct crypto_part parts[] = {{numbers, sizeof numbers},
+                                        {device->id, strlen(device->id)},
+                                        {credential->secret, credential->secret_size},
+                                        {password, strlen(password)}};
+    crypto_keyed_hash(digest.bytes, passwords->key, parts, sizeof parts / sizeof *parts);
+    return digest;
+}
+
+static bool same(const struct password_digest *a, const struct password_digest *b)
+{
+    return crypto_equal(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+static struct password_slot *slot_of(const struct passwords *passwords,
+                                     const struct password_digest *digest)
+{
+    size_t at = (digest->bytes[0] | (size_t)digest->bytes[1] << 8) % PASSWORD_ANSWERS;
+    return &passwords->answers[at];
+}
+
+/* A job that is on its way for the digest, or else a free one, or NULL. */
+static struct password_job *job_for(struct passwords *passwords,
+                                    const struct password_digest *digest)
+{
+    struct password_job *free_job = NULL;
+    for (size_t i = 0; i < PASSWORD_JOBS; i++) {
+        struct password_job *job = &passwords->jobs[i];
+        if (atomic_load(&job->state) == PASSWORD_FREE)
+            free_job = job;
+        else if (same(&job->digest, digest))
+            return job;
+    }
+    return free_job;
+}
+
+/* Takes the cost of one more check out of the budget. */
+static bool budget_spend(struct passwords *passwords, int64_t now)
+{
+    int64_t earned = (now - passwords->budget_at) / PASSWORD_BUDGET_RATE;
+    if (passwords->budget_at == 0 || earned > PASSWORD_BUDGET_MS)
+        earned = PASSWORD_BUDGET_MS;
+    if (earned > 0) {
+        passwords->budget_at = now;
+        passwords->budget_ms += earned;
+    }
+    if (passwords->budget_ms > PASSWORD_BUDGET_MS)
+        passwords->budget_ms = PASSWORD_BUDGET_MS;
+    if (passwords->budget_ms < passwords->cost_ms)
+        return false;
+    passwords->budget_ms -= passwords->cost_ms;
+    return true;
+}
+
+static bool job_queue(struct passwords *passwords, struct password_job *job,
+                      const struct password_digest *digest, const struct credential *credential,
+                      const char *password, int64_t now)
+{
+    if (!start(passwords) || !budget_spend(passwords, now))
+        return false;
+    job->digest = *digest;
+    memcpy(job->hash, credential->secret, credential->secret_size);
+    job->hash[credential->secret_size] = '\0';
+    (void)text_copy(job->password, PASSWORD_MAX, password);
+    job->refuse = false;
+    atomic_store(&job->state, PASSWORD_QUEUED);
+    (void)sem_post(&passwords->wake); /* fails only past 2^31 posts that nobody took */
+    return true;
+}
+
+enum password_answer passwords_ask(struct passwords *passwords, const struct device *device,
+                                   const struct credential *credential, const char *password,
+                                   const char *client_id, const void *pointer, int64_t now)
+{
+    if (strnlen(password, PASSWORD_MAX + 1) > PASSWORD_MAX)
+        return PASSWORD_WRONG;
+    struct password_digest digest = digest_of(passwords, device, credential, password);
+    const struct password_slot *slot = passwords->answers ? slot_of(passwords, &digest) : NULL;
+    if (slot && same(&slot->digest, &digest))
+        return slot->answer;
+    struct password_job *job = job_for(passwords, &digest);
+    if (!job)
+        return PASSWORD_WRONG;
+    bool queued = atomic_load(&job->state) != PASSWORD_FREE;
+    if (queued)
+        return client_id ? PASSWORD_WRONG : PASSWORD_LATER; /* one waits for an answer, not two */
+    job->waiting = client_id ? strdup(client_id) : NULL;
+    job->pointer = pointer;
+    bool good = (!client_id || job->waiting) &&
+                job_queue(passwords, job, &digest, credential, password, now);
+    if (good)
+        return PASSWORD_LATER;
+    free(job->waiting);
+    job->waiting = NULL;
+    return PASSWORD_WRONG;
+}
+
+bool passwords_interrupt(struct passwords *passwords, const char *client_id)
+{
+    bool any = false;
+    for (size_t i = 0; passwords->running && i < PASSWORD_JOBS; i++) {
+        struct password_job *job = &passwords->jobs[i];
+        if (!job->waiting || strcmp(job->waiting, client_id) != 0)
+            continue;
+        job->refuse = true;
+        any = true;
+    }
+    return any;
+}
+
+void passwords_tick(struct passwords *passwords,
+                    void (*done)(void *context, const char *client_id, const void *pointer,
+                                 bool right),
+                    void *context)
+{
+    for (size_t i = 0; passwords->running && i < PASSWORD_JOBS; i++) {
+        struct password_job *job = &passwords->jobs[i];
+        if (atomic_load(&job->state) != PASSWORD_DONE)
+            continue;
+        *slot_of(passwords, &job->digest) =
+            (struct password_slot){job->digest, job->right ? PASSWORD_RIGHT : PASSWORD_WRONG};
+        passwords->cost_ms = job->took_ms > 0 ? job->took_ms : 1;
+        char *waiting = job->waiting;
+        bool right = job->right && !job->refuse;
+        const void *pointer = job->pointer;
+        job->waiting = NULL;
+        atomic_store(&job->state, PASSWORD_FREE);
+        if (waiting)
+            done(context, waiting, pointer, right);
+        free(waiting);
+    }
+}

@@ -1,0 +1,513 @@
+#include "plugin/plugin.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugin/acl.h"
+#include "plugin/login.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 2000, TICK_MS = 100 };
+
+/* The only global: the broker loads the plugin once or several times, and gives no place that these
+ * share. */
+static struct plugin *the_plugin;
+
+static int64_t clock_read(clockid_t clock)
+{
+    struct timespec t;
+    (void)clock_gettime(clock, &t); /* cannot fail for these clocks */
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t clock_wall(void)
+{
+    return clock_read(CLOCK_REALTIME);
+}
+
+int64_t clock_steady(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+/* A live connection with the same client id was taken over: on websockets 2.0 says so only later.
+ */
+static void end_taken_over(struct plugin *plugin, const struct connection *by)
+{
+    struct connection *c = connection_with_client_id(&plugin->connections, by->client_id), *next;
+    for (; c; c = next) {
+        next = connection_again(c);
+        if (c != by && c->state == CONNECTION_LIVE)
+            plugin_ended(plugin, c, REASON_SESSION_TAKEN_OVER);
+    }
+}
+
+void plugin_confirm(struct plugin *plugin, struct connection *connection)
+{
+    connection_become(&plugin->connections, connection, CONNECTION_LIVE);
+    presence_accepted(&plugin->presences, connection, clock_wall());
+    end_taken_over(plugin, connection);
+}
+
+void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason)
+{
+    if (connection->state != CONNECTION_LIVE) {
+        connection_free(&plugin->connections, connection);
+        return;
+    }
+    presence_ended(&plugin->presences, connection, reason, clock_wall());
+    connection->will_possible = !connection->kicked;
+    connection_become(&plugin->connections, connection, CONNECTION_GONE);
+}
+
+void plugin_forget(struct plugin *plugin, const void *pointer)
+{
+    struct connection *stale = connection_find(&plugin->connections, pointer);
+    if (stale)
+        plugin_ended(plugin, stale, REASON_UNKNOWN);
+}
+
+void plugin_intruder(struct plugin *plugin, const void *pointer, const char *client_id,
+                     const char *username)
+{
+    plugin_forget(plugin, pointer);
+    struct connection *connection =
+        connection_new(&plugin->connections, pointer, client_id, NULL, CONNECTION_INTRUDER);
+    if (!connection)
+        return;
+    journal_add(&plugin->journal, MOSQ_LOG_WARNING,
+                "device %s came in without a login (use_identity_as_username or "
+                "use_subject_as_username): it is denied everything and disconnected",
+                username);
+    connection_kick(&plugin->connections, connection, REASON_KICKED);
+}
+
+static bool on_broker_thread(const struct plugin *plugin)
+{
+    return pthread_equal(pthread_self(), plugin->thread);
+}
+
+/* Those that nothing contradicted since BASIC_AUTH are in. Not for 2.1, which says so itself. */
+static void confirm_pending(struct plugin *plugin)
+{
+    while (!mosq_is_2_1() && plugin->connections.pending.first)
+        plugin_confirm(plugin, plugin->connections.pending.first);
+}
+
+static int on_basic_auth(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    if (!on_broker_thread(plugin))
+        return MOSQ_ERR_AUTH;
+    if (!plugin->ticks)
+        confirm_pending(plugin);
+    int result = login_check(plugin, data);
+    if (!plugin->ticks)
+        journal_flush(&plugin->journal, clock_steady());
+    return result;
+}
+
+static int on_acl_check(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    return on_broker_thread(plugin) ? acl_check(plugin, data) : MOSQ_ERR_ACL_DENIED;
+}
+
+static enum reason kick_reason_of(enum ended ended)
+{
+    switch (ended) {
+    case ENDED_REMOVED:
+        return REASON_REMOVED;
+    case ENDED_DISABLED:
+        return REASON_DISABLED;
+    case ENDED_REVOKED:
+        return REASON_REVOKED;
+    case ENDED_EXPIRED:
+        return REASON_EXPIRED;
+    default:
+        return REASON_KICKED;
+    }
+}
+
+/* Queues the connection to be closed if its device, or what it was let in with, has ended. */
+static void look_at(struct plugin *plugin, struct connection *connection, int64_t now)
+{
+    struct cached_device *device;
+    if (connection->state != CONNECTION_LIVE || connection->kicked)
+        return; /* one that is not in yet is looked at when it is */
+    if (cache_find(&plugin->cache, connection->device_id, &device) != ERR_OK)
+        return; /* it is denied everything meanwhile */
+    enum ended ended =
+        cached_device_ended(device, connection->generation, connection->credential, now);
+    if (ended != ENDED_NO)
+        connection_kick(&plugin->connections, connection, kick_reason_of(ended));
+    else
+        connection_set_end(&plugin->connections, connection,
+                           cached_device_ends(device, connection->credential));
+}
+
+/* 2.1: the CONNECT went through. One that nobody logged in is an intruder: see acl.c. */
+static int on_connect(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    const struct event_connect *connect = data;
+    const char *id = mosquitto_client_id(connect->client);
+    const char *username = mosquitto_client_username(connect->client);
+    struct cached_device *device;
+    (void)event;
+    if (!on_broker_thread(plugin) || !id || !username)
+        return MOSQ_ERR_SUCCESS;
+    struct connection *connection = connection_of(&plugin->connections, connect->client, id);
+    if (connection && connection->state == CONNECTION_PENDING &&
+        strcmp(connection->device_id, username) == 0) {
+        plugin_confirm(plugin, connection);
+        look_at(plugin, connection, clock_wall());
+    } else if ((!connection || !connection->device) && device_id_valid(username) &&
+               cache_find(&plugin->cache, username, &device) == ERR_OK && device->exists) {
+        connection =
+            connection_new(&plugin->connections, connect->client, id, NULL, CONNECTION_INTRUDER);
+        if (connection)
+            connection_kick(&plugin->connections, connection, REASON_KICKED);
+    }
+    return MOSQ_ERR_SUCCESS;
+}
+
+static enum reason reason_of(const struct connection *connection, int told)
+{
+    if (connection->kicked)
+        return connection->kick_reason;
+    switch (told) {
+    case 0:
+        return REASON_CLIENT_DISCONNECT;
+    case MOSQ_ERR_CONN_LOST:
+        return REASON_CONNECTION_LOST;
+    case ENDED_KEEPALIVE:
+        return REASON_KEEPALIVE_TIMEOUT;
+    case ENDED_TAKEN_OVER:
+        return REASON_SESSION_TAKEN_OVER;
+    case ENDED_KICKED:
+        return REASON_KICKED;
+    case MOSQ_ERR_PROTOCOL:
+        return REASON_PROTOCOL_ERROR;
+    default:
+        return REASON_UNKNOWN; /* 2.0 tells -1 for everything */
+    }
+}
+
+/* DISCONNECT, and CLIENT_OFFLINE of 2.1. The id and username that the event shows may be what a
+ * stranger typed: only the pointer counts, and only if we let it in. */
+static int on_disconnect(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    const struct mosquitto_evt_disconnect *end = data;
+    (void)event;
+    if (!on_broker_thread(plugin))
+        return MOSQ_ERR_SUCCESS;
+    struct connection *connection = connection_find(&plugin->connections, end->client);
+    if (connection && connection->state != CONNECTION_GONE)
+        plugin_ended(plugin, connection, reason_of(connection, end->reason));
+    return MOSQ_ERR_SUCCESS;
+}
+
+static int on_reload(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    (void)data;
+    plugin->reloading = true;
+    return MOSQ_ERR_SUCCESS; /* 2.1 ends the broker for anything else */
+}
+
+static void look_at_changed(struct plugin *plugin, int64_t now)
+{
+    const struct cached_device *device;
+    while ((device = cache_next_changed(&plugin->cache))) {
+        for (struct connection *c = device->connections, *next; c; c = next) {
+            next = c->next;
+            look_at(plugin, c, now);
+        }
+    }
+}
+
+static void look_at_all(struct plugin *plugin, int64_t now)
+{
+    struct connections *connections = &plugin->connections;
+    connections->next_end = 0;
+    for (struct table_node *n = table_next(&connections->by_pointer, NULL); n;
+         n = table_next(&connections->by_pointer, n)) {
+        struct connection *c = AROUND(n, struct connection, by_pointer);
+        look_at(plugin, c, now);
+    }
+}
+
+static void look_at_what_changed(struct plugin *plugin, int64_t now)
+{
+    int64_t next_end = plugin->connections.next_end;
+    cache_sync(&plugin->cache);
+    if (plugin->cache.all_changed) {
+        plugin->cache.all_changed = false;
+        presence_walk_again(&plugin->presences);
+        look_at_all(plugin, now);
+    } else if (next_end && now >= next_end) {
+        look_at_all(plugin, now);
+    }
+    if (plugin->cache.changed)
+        look_at_changed(plugin, now);
+}
+
+/* The broker calls back into us before it returns: the entry may be gone by then. On 2.0's
+ * websockets it is still there, and goes at the next turn. An offline session is never kicked. */
+static void kick(struct plugin *plugin, int count)
+{
+    struct connection *c;
+    while (count-- > 0 && (c = plugin->connections.kicks.first)) {
+        char *client_id = strdup(c->client_id);
+        if (!client_id)
+            return;
+        connection_become(&plugin->connections, c, c->state); /* leaves the queue */
+        (void)mosquitto_kick_client_by_clientid(client_id, false);
+        free(client_id);
+    }
+}
+
+/* Lets go of ended connections whose will has come or cannot come any more, once it is on the disk
+ * whose session it was. */
+static void forget_gone(struct plugin *plugin)
+{
+    for (struct connection *c = plugin->connections.gone.first, *next; c; c = next) {
+        next = c->queue_next;
+        if (c->persistent && !presence_settled(&plugin->presences, c->device_id))
+            continue;
+        if (c->protocol == 5 && c->will_possible)
+            connection_rest(&plugin->connections, c);
+        else
+            connection_free(&plugin->connections, c);
+    }
+}
+
+static int on_tick(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    struct mosquitto_evt_tick *tick = data;
+    int64_t now = clock_wall();
+    (void)event;
+    plugin->ticks = true;
+    plugin->reloading = false;
+    tick->next_s = 0;
+    tick->next_ns = TICK_MS; /* 2.1 reads ms here; 2.0 nothing */
+    confirm_pending(plugin);
+    passwords_tick(&plugin->passwords, login_complete, plugin);
+    look_at_what_changed(plugin, now);
+    if (plugin->connections.kicks.first)
+        kick(plugin, KICKS_A_TICK);
+    presence_tick(&plugin->presences, now);
+    if (plugin->connections.gone.first)
+        forget_gone(plugin);
+    journal_flush(&plugin->journal, clock_steady());
+    return MOSQ_ERR_SUCCESS;
+}
+
+static void on_removed(void *context, const char *device)
+{
+    struct plugin *plugin = context;
+    presence_removed(&plugin->presences, device);
+}
+
+/* One line: what, why, what to do. */
+static void say_open_failed(const char *what, const char *where, enum err e)
+{
+    static const struct {
+        enum err e;
+        const char *remedy;
+    } remedies[] = {
+        {ERR_NO_REGISTRY, "create it with 'devreg init', or set plugin_opt_registry"},
+        {ERR_PERMISSION, "the broker's user must be able to read it: run 'devreg check' as root"},
+        {ERR_TOO_NEW, "install the devreg.so that fits the devreg that wrote it"},
+        {ERR_DAMAGED, "run 'devreg check', then restore a backup"},
+        {ERR_FILESYSTEM, "move it to a local file system"},
+        {ERR_OTHER_PID_NS, "run both in one process id namespace"},
+    };
+    const char *remedy = "run 'devreg check'";
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++) {
+        if (remedies[i].e == e)
+            remedy = remedies[i].remedy;
+    }
+    mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: cannot open the %s in %s: %s; %s", what, where,
+                         err_text(e), remedy);
+}
+
+static bool anonymous_role_exists(struct plugin *plugin)
+{
+    const struct policy *policy;
+    const char *name = plugin->options.anonymous_role;
+    if (!name[0] || cache_role(&plugin->cache, name, &policy) == ERR_OK)
+        return true;
+    mosquitto_log_printf(MOSQ_LOG_ERR,
+                         "devreg: plugin_opt_anonymous_role %s: there is no such role; add it with "
+                         "'devreg role add %s'",
+                         name, name);
+    return false;
+}
+
+static bool open_registry(struct plugin *plugin)
+{
+    const char *dir = plugin->options.registry;
+    enum err e = registry_open(&plugin->registry, dir, STORE_READ);
+    if (!e) {
+        plugin->cache = (struct cache){.registry = plugin->registry,
+                                       .journal = &plugin->journal,
+                                       .removed = on_removed,
+                                       .context = plugin};
+        e = cache_open(&plugin->cache);
+    }
+    if (e) {
+        say_open_failed("registry", dir, e);
+        return false;
+    }
+    if (store_on_overlay(registry_store(plugin->registry)))
+        mosquitto_log_printf(MOSQ_LOG_WARNING,
+                             "devreg: the registry in %s is on an overlay file system: changes may "
+                             "stay unseen; put it on a volume",
+                             dir);
+    return true;
+}
+
+static bool open_presence(struct plugin *plugin)
+{
+    plugin->presences = (struct presences){
+        .options = &plugin->options, .cache = &plugin->cache, .journal = &plugin->journal};
+    enum err e = presence_open(&plugin->presences);
+    if (e)
+        say_open_failed("presence store", plugin->options.presence_store, e);
+    return !e;
+}
+
+static void plugin_close(struct plugin *plugin)
+{
+    connections_close(&plugin->connections);
+    passwords_close(&plugin->passwords);
+    names_clear(&plugin->accepted);
+    cache_close(&plugin->cache);
+    registry_close(plugin->registry);
+    journal_end(&plugin->journal);
+    free(plugin);
+}
+
+static bool plugin_fill(struct plugin *plugin)
+{
+    if (!open_registry(plugin))
+        return false;
+    names_init(&plugin->accepted);
+    passwords_open(&plugin->passwords);
+    connections_open(&plugin->connections, &plugin->cache);
+    return anonymous_role_exists(plugin) && open_presence(plugin);
+}
+
+/* The one plugin of this process, opened by the first that loads it. */
+static struct plugin *plugin_open(const struct options *options)
+{
+    struct plugin *plugin = the_plugin;
+    if (plugin && memcmp(&plugin->options, options, sizeof *options) != 0) {
+        mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: it is loaded twice with different options: "
+                                           "use one plugin line, before the listeners");
+        return NULL;
+    }
+    if (!plugin) {
+        plugin = calloc(1, sizeof *plugin);
+        if (!plugin)
+            return NULL;
+        plugin->options = *options;
+        plugin->thread = pthread_self();
+        if (!plugin_fill(plugin)) {
+            plugin_close(plugin);
+            return NULL;
+        }
+    }
+    plugin->users++;
+    return the_plugin = plugin;
+}
+
+static void plugin_release(struct plugin *plugin)
+{
+    if (--plugin->users)
+        return;
+    presence_close(&plugin->presences, clock_wall());
+    plugin_close(plugin);
+    the_plugin = NULL;
+}
+
+static const struct {
+    int event;
+    MOSQ_FUNC_generic_callback callback;
+    bool only_2_1;
+} callbacks[] = {
+    {MOSQ_EVT_BASIC_AUTH, on_basic_auth, false}, {MOSQ_EVT_ACL_CHECK, on_acl_check, false},
+    {MOSQ_EVT_DISCONNECT, on_disconnect, false}, {MOSQ_EVT_TICK, on_tick, false},
+    {MOSQ_EVT_RELOAD, on_reload, false},         {EVENT_CONNECT, on_connect, true},
+    {EVENT_CLIENT_OFFLINE, on_disconnect, true},
+};
+
+/* A second load into the same listener is told ALREADY_REGISTERED by 2.0: the first one's callbacks
+ * serve both. */
+static bool register_all(mosquitto_plugin_id_t *id, struct plugin *plugin)
+{
+    for (size_t i = 0; i < sizeof callbacks / sizeof *callbacks; i++) {
+        int rc = mosquitto_callback_register(id, callbacks[i].event, callbacks[i].callback, NULL,
+                                             plugin);
+        bool fine = rc == MOSQ_ERR_SUCCESS ||
+                    (rc == MOSQ_ERR_NOT_SUPPORTED && callbacks[i].only_2_1 && !mosq_is_2_1()) ||
+                    (rc == ALREADY_REGISTERED && plugin->users > 1);
+        if (!fine) {
+            mosquitto_log_printf(MOSQ_LOG_ERR,
+                                 "devreg: the broker does not take the callback for event %d "
+                                 "(error %d): this Mosquitto is too old, or loads devreg twice",
+                                 callbacks[i].event, rc);
+            return false;
+        }
+    }
+    return true;
+}
+
+EXPORT int mosquitto_plugin_version(int supported_version_count, const int *supported_versions)
+{
+    for (int i = 0; i < supported_version_count; i++) {
+        if (supported_versions[i] == MOSQ_PLUGIN_VERSION)
+            return MOSQ_PLUGIN_VERSION;
+    }
+    return -1;
+}
+
+EXPORT int mosquitto_plugin_init(mosquitto_plugin_id_t *identifier, void **userdata,
+                                 struct mosquitto_opt *options, int option_count)
+{
+    struct options read;
+    char error[OPTION_ERROR_MAX + 1];
+    if (!options_read(&read, options, option_count, error)) {
+        mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: %s", error);
+        return MOSQ_ERR_INVAL;
+    }
+    struct plugin *plugin = plugin_open(&read);
+    if (!plugin)
+        return MOSQ_ERR_UNKNOWN;
+    if (!register_all(identifier, plugin)) {
+        plugin_release(plugin);
+        return MOSQ_ERR_UNKNOWN;
+    }
+    *userdata = plugin;
+    mosquitto_log_printf(MOSQ_LOG_NOTICE, "devreg: version %s, registry %s", DEVREG_VERSION,
+                         read.registry);
+    return MOSQ_ERR_SUCCESS;
+}
+
+EXPORT int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int option_count)
+{
+    (void)options;
+    (void)option_count;
+    if (userdata)
+        plugin_release(userdata);
+    return MOSQ_ERR_SUCCESS;
+}

@@ -1,0 +1,53 @@
+/* plugin.h - all that the plugin holds in the broker's process.
+ *
+ * There is one, however often the broker loads the plugin (once for each listener with
+ * per_listener_settings): LMDB forbids to open an environment twice. The broker's one thread owns
+ * all of it; two threads of our own (writer.h, passwords.h) touch only what their headers say.
+ */
+#ifndef DEVREG_PLUGIN_PLUGIN_H
+#define DEVREG_PLUGIN_PLUGIN_H
+
+#include <pthread.h>
+
+#include "plugin/cache.h"
+#include "plugin/connections.h"
+#include "plugin/journal.h"
+#include "plugin/names.h"
+#include "plugin/options.h"
+#include "plugin/passwords.h"
+#include "plugin/presence.h"
+
+struct plugin {
+    unsigned users;   /* how often it is loaded */
+    pthread_t thread; /* the broker's: callbacks on any other are denied */
+    struct options options;
+    struct registry *registry;
+    struct journal journal;
+    struct cache cache;
+    struct connections connections;
+    struct presences presences;
+    struct passwords passwords;
+    struct names accepted; /* usernames that devreg let in, since the process began */
+    bool ticks;            /* has there ever been one? not in 2.0.11 with per_listener_settings */
+    bool reloading;        /* between RELOAD and the next tick */
+};
+
+/* ms since 1970, and ms of a clock that never goes back. */
+int64_t clock_wall(void);
+int64_t clock_steady(void);
+
+/* The connection is in: the broker confirmed it, or what it does proves it. */
+void plugin_confirm(struct plugin *plugin, struct connection *connection);
+
+/* A connection ended, whatever state it was in. The entry may be gone afterwards. */
+void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason);
+
+/* A connection that nobody logged in: a listener takes the username from a certificate or a PSK
+ * identity and asks no plugin. It is denied everything, and closed at the tick. */
+void plugin_intruder(struct plugin *plugin, const void *pointer, const char *client_id,
+                     const char *username);
+
+/* The broker gave the pointer to somebody else without a word: what we knew under it has ended. */
+void plugin_forget(struct plugin *plugin, const void *pointer);
+
+#endif

@@ -1,0 +1,370 @@
+#include "plugin/presence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/message.h"
+#include "plugin/presence_walk.h"
+#include "registry/text.h"
+
+enum { RETRY_MS = 1000, JOBS_A_TICK = 500 };
+
+static struct presence_entry *entry_find(const struct presences *presences, const char *device)
+{
+    struct table_node *n = table_find(&presences->entries, table_hash_name(device));
+    for (; n; n = table_again(n)) {
+        struct presence_entry *entry = AROUND(n, struct presence_entry, node);
+        if (strcmp(entry->device, device) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static void dirty_add(struct presences *presences, struct presence_entry *entry)
+{
+    if (entry->dirty)
+        return;
+    entry->dirty = true;
+    entry->next = NULL;
+    entry->previous = presences->dirty_last;
+    *(presences->dirty_last ? &presences->dirty_last->next : &presences->dirty_first) = entry;
+    presences->dirty_last = entry;
+}
+
+static void dirty_remove(struct presences *presences, struct presence_entry *entry)
+{
+    if (!entry->dirty)
+        return;
+    *(entry->previous ? &entry->previous->next : &presences->dirty_first) = entry->next;
+    *(entry->next ? &entry->next->previous : &presences->dirty_last) = entry->previous;
+    entry->next = entry->previous = NULL;
+    entry->dirty = false;
+}
+
+/* Frees an entry that nothing needs any more. */
+static void entry_settle(struct presences *presences, struct presence_entry *entry)
+{
+    if (entry->current || entry->dirty || entry->in_flight)
+        return;
+    table_remove(&presences->entries, &entry->node);
+    free(entry);
+}
+
+/* What is on the disk; zeros for a device that never connected, or whose record is damaged. */
+static void record_load(struct presences *presences, struct presence_entry *entry)
+{
+    enum err e = txn_renew(presences->reader);
+    if (!e) {
+        e = presence_get(presences->reader, entry->device, &entry->record);
+        txn_reset(presences->reader);
+    }
+    if (e)
+        memset(&entry->record, 0, sizeof entry->record);
+    if (e && e != ERR_NOT_FOUND)
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "cannot read the presence of device %s: %s; it begins anew", entry->device,
+                    err_text(e));
+    entry->told_online = entry->record.online;
+    entry->told_conn = entry->record.conn;
+}
+
+static struct presence_entry *entry_get(struct presences *presences, const char *device)
+{
+    struct presence_entry *entry = entry_find(presences, device);
+    if (entry)
+        return entry;
+    entry = calloc(1, sizeof *entry);
+    if (!entry || !table_add(&presences->entries, &entry->node, table_hash_name(device))) {
+        free(entry);
+        journal_add(presences->journal, MOSQ_LOG_ERR, "out of memory: presence of %s is not kept",
+                    device);
+        return NULL;
+    }
+    (void)text_copy(entry->device, DEVICE_ID_MAX, device);
+    record_load(presences, entry);
+    return entry;
+}
+
+/* The record is about this connection from now on. */
+static void describe(struct presence *record, const struct connection *connection)
+{
+    record->conn = connection->conn;
+    record->generation = connection->generation;
+    record->connected_at = connection->accepted_at;
+    record->protocol = connection->protocol;
+    record->keepalive = connection->keepalive;
+    record->persistent = !connection->clean;
+    record->credential = connection->credential;
+    (void)text_copy(record->address, PRESENCE_ADDRESS_MAX, connection->address);
+    /* A client id that is cut stays UTF-8: no byte of a character is left alone at the end. */
+    size_t size = strnlen(connection->client_id, PRESENCE_CLIENT_MAX + 1);
+    if (size > PRESENCE_CLIENT_MAX) {
+        size = PRESENCE_CLIENT_MAX;
+        while (size && ((unsigned char)connection->client_id[size] & 0xc0) == 0x80)
+            size--;
+    }
+    memcpy(record->client, connection->client_id, size);
+    record->client[size] = '\0';
+}
+
+static void session_drop(struct presence *record, size_t at)
+{
+    record->session_count--;
+    memmove(&record->sessions[at], &record->sessions[at + 1],
+            (record->session_count - at) * sizeof *record->sessions);
+}
+
+/* Notes that the device owns the client id, or no longer. Oldest first in the list. */
+static void session_note(struct presence *record, const struct connection *connection, int64_t now)
+{
+    if (!connection->persistent && !record->session_count)
+        return;
+    struct client_hash client = client_hash_of(connection->client_id);
+    for (size_t i = 0; i < record->session_count; i++) {
+        if (memcmp(&record->sessions[i].client, &client, sizeof client) == 0)
+            session_drop(record, i--);
+    }
+    if (!connection->persistent)
+        return;
+    if (record->session_count == SESSIONS_MAX)
+        session_drop(record, 0);
+    record->sessions[record->session_count++] = (struct session){client, now};
+}
+
+void presence_accepted(struct presences *presences, struct connection *connection, int64_t now)
+{
+    struct presence_entry *entry = entry_get(presences, connection->device_id);
+    if (!entry)
+        return;
+    if (entry->forgotten && entry->record.generation != connection->generation) {
+        entry->forgotten = entry->told_online = false;
+        entry->record.session_count = 0;
+    }
+    connection->conn = ++entry->record.connections;
+    session_note(&entry->record, connection, now);
+    if (!entry->current || strcmp(entry->current->client_id, connection->client_id) == 0) {
+        describe(&entry->record, connection);
+        entry->current = connection;
+    }
+    dirty_add(presences, entry);
+}
+
+/* The newest other live connection of the device. */
+static struct connection *another(const struct connection *gone)
+{
+    struct connection *c = gone->device ? gone->device->connections : NULL;
+    while (c && (c == gone || c->state != CONNECTION_LIVE))
+        c = c->next;
+    return c;
+}
+
+void presence_ended(struct presences *presences, const struct connection *connection,
+                    enum reason reason, int64_t now)
+{
+    struct presence_entry *entry = entry_find(presences, connection->device_id);
+    if (!entry || entry->current != connection)
+        return;
+    entry->current = another(connection);
+    entry->ended_at = now;
+    if (entry->current)
+        describe(&entry->record, entry->current);
+    else
+        entry->record.reason = reason;
+    dirty_add(presences, entry);
+}
+
+static void submit(struct presences *presences, struct job *job)
+{
+    presences->in_flight++;
+    writer_submit(&presences->writer, job);
+}
+
+bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
+                     const struct presence *presence, bool publish)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return false;
+    job->kind = kind;
+    job->publish = publish;
+    (void)text_copy(job->device, DEVICE_ID_MAX, device);
+    if (presence)
+        job->presence = *presence;
+    submit(presences, job);
+    return true;
+}
+
+bool presence_submit_topic(struct presences *presences, const char *topic)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return false;
+    job->kind = JOB_TOPIC;
+    (void)text_copy(job->topic, RULE_FILTER_MAX, topic);
+    submit(presences, job);
+    return true;
+}
+
+uint64_t presence_next_seq(uint64_t last, int64_t now)
+{
+    return now > 0 && (uint64_t)now > last ? (uint64_t)now : last + 1;
+}
+
+/* Brings the record up to what is. True when there is something to tell. */
+static bool record_update(struct presence_entry *entry, int64_t now)
+{
+    struct presence *record = &entry->record;
+    bool online = entry->current != NULL;
+    if (online == entry->told_online && record->conn == entry->told_conn)
+        return false;
+    if (online && !entry->told_online)
+        record->since = record->connected_at;
+    if (!online)
+        record->since = entry->ended_at;
+    if (online)
+        record->reason = REASON_NONE;
+    record->online = online;
+    record->seq = presence_next_seq(record->seq, now);
+    return true;
+}
+
+/* Does the device still have time to come back before it is told offline? */
+static bool delayed(const struct presences *presences, const struct presence_entry *entry,
+                    int64_t now)
+{
+    int64_t delay = (int64_t)presences->options->presence_delay * 1000;
+    return delay && !entry->current && entry->told_online && now >= entry->ended_at &&
+           now < entry->ended_at + delay;
+}
+
+/* Turns a dirty entry into a job. False for want of memory. */
+static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
+{
+    if (entry->forgotten) {
+        dirty_remove(presences, entry);
+        entry_settle(presences, entry);
+        return true;
+    }
+    bool told = record_update(entry, now);
+    if (!presence_submit(presences, JOB_PUT, entry->device, &entry->record, told))
+        return false;
+    entry->told_online = entry->record.online;
+    entry->told_conn = entry->record.conn;
+    entry->in_flight = true;
+    dirty_remove(presences, entry);
+    return true;
+}
+
+static void tell_dirty(struct presences *presences, int64_t now)
+{
+    unsigned told = 0;
+    if (now < presences->retry_at && presences->retry_at - now <= RETRY_MS)
+        return;
+    for (struct presence_entry *entry = presences->dirty_first, *next; entry; entry = next) {
+        next = entry->next;
+        if (entry->in_flight || delayed(presences, entry, now))
+            continue;
+        if (told++ == JOBS_A_TICK || !entry_tell(presences, entry, now))
+            return;
+    }
+}
+
+/* The disk said no: nothing is published, and it is tried again. */
+static void job_failed(struct presences *presences, const struct job *job,
+                       struct presence_entry *entry, int64_t now)
+{
+    journal_add(presences->journal, MOSQ_LOG_ERR,
+                "cannot record presence: %s; it is tried again, and nothing is published meanwhile",
+                err_text(job->result));
+    presences->retry_at = now + RETRY_MS;
+    if (entry) {
+        entry->told_online = !entry->record.online; /* so that it counts as a change again */
+        dirty_add(presences, entry);
+    } else {
+        presence_walk_again(presences); /* what the walk or a removal wanted */
+    }
+}
+
+static void job_done(struct presences *presences, const struct job *job, int64_t now)
+{
+    bool sent = true;
+    if (job->kind == JOB_PUT && job->publish)
+        sent = message_publish(presences->options, job->device, &job->presence, now);
+    if (job->kind == JOB_DELETE && job->existed && presences->options->presence)
+        sent = message_clear(presences->options->presence_topic, job->device);
+    if (!sent)
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "out of memory: the presence of %s is not published", job->device);
+}
+
+static void collect(struct presences *presences, int64_t now)
+{
+    for (struct job *job = writer_collect(&presences->writer), *next; job; job = next) {
+        next = job->next;
+        presences->in_flight--;
+        struct presence_entry *entry =
+            job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
+        if (entry)
+            entry->in_flight = false;
+        if (job->result)
+            job_failed(presences, job, entry, now);
+        else
+            job_done(presences, job, now);
+        if (entry)
+            entry_settle(presences, entry);
+        free(job);
+    }
+}
+
+bool presence_settled(const struct presences *presences, const char *device)
+{
+    const struct presence_entry *entry = entry_find(presences, device);
+    return !entry || (!entry->dirty && !entry->in_flight);
+}
+
+bool presence_known(const struct presences *presences, const char *device)
+{
+    return entry_find(presences, device) != NULL;
+}
+
+void presence_removed(struct presences *presences, const char *device)
+{
+    struct presence_entry *entry = entry_find(presences, device);
+    if (entry) {
+        entry->forgotten = true;
+        dirty_add(presences, entry);
+    }
+    if (!presence_submit(presences, JOB_DELETE, device, NULL, true))
+        presence_walk_again(presences);
+}
+
+void presence_tick(struct presences *presences, int64_t now)
+{
+    if (presences->in_flight)
+        collect(presences, now);
+    if (presences->dirty_first)
+        tell_dirty(presences, now);
+    if (presences->walk.active)
+        presence_walk_on(presences, now);
+}
+
+void presence_close(struct presences *presences, int64_t now)
+{
+    for (struct table_node *n = table_next(&presences->entries, NULL), *next; n; n = next) {
+        struct presence_entry *entry = AROUND(n, struct presence_entry, node);
+        next = table_next(&presences->entries, n);
+        if (entry->current) {
+            entry->current = NULL;
+            entry->ended_at = now;
+            entry->record.reason = REASON_SERVER_SHUTDOWN;
+            dirty_add(presences, entry);
+        }
+        if (entry->dirty && !entry->forgotten && record_update(entry, now))
+            (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
+        free(entry);
+    }
+    table_clear(&presences->entries);
+    writer_close(&presences->writer);
+    txn_close(presences->reader);
+    store_close(presences->store);
+}

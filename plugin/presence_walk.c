@@ -1,0 +1,186 @@
+#include "plugin/presence_walk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "plugin/message.h"
+#include "registry/text.h"
+
+enum { RECORDS_A_TICK = 200, JOBS_WAITING_MAX = 2000 };
+
+/* The generation of the device that is registered now; ERR_NOT_FOUND for none. */
+static enum err generation_now(struct presences *presences, const char *device,
+                               uint64_t *generation)
+{
+    struct registry *registry = presences->cache->registry;
+    struct device read;
+    enum err e = registry_read(registry);
+    if (e)
+        return e;
+    e = registry_get_device(registry, device, &read);
+    if (!e) {
+        *generation = read.generation;
+        device_clear(&read);
+    }
+    registry_end(registry);
+    return e;
+}
+
+static bool walk_record(struct presences *presences, const char *device, struct presence *record,
+                        int64_t now)
+{
+    uint64_t generation = 0;
+    if (presences->walk.old_topic[0] && !message_clear(presences->walk.old_topic, device))
+        return false;
+    if (presence_known(presences, device))
+        return true;
+    enum err e = generation_now(presences, device, &generation);
+    if (e == ERR_NOT_FOUND || (!e && generation != record->generation))
+        return presence_submit(presences, JOB_DELETE, device, NULL, true);
+    if (!record->online)
+        return message_publish(presences->options, device, record, now);
+    record->online = false;
+    record->reason = REASON_BROKER_RESTART;
+    record->since = now;
+    record->seq = presence_next_seq(record->seq, now);
+    return presence_submit(presences, JOB_PUT, device, record, true);
+}
+
+static void walk_end(struct presences *presences)
+{
+    const char *topic = presences->options->presence ? presences->options->presence_topic : "";
+    presences->walk.active = false;
+    presences->walk.old_topic[0] = '\0';
+    if (!presence_submit_topic(presences, topic))
+        presences->walk.active = true;
+}
+
+void presence_walk_on(struct presences *presences, int64_t now)
+{
+    struct presence_walk *walk = &presences->walk;
+    struct presence record;
+    enum err e = ERR_OK;
+    for (int i = 0; i < RECORDS_A_TICK && presences->in_flight < JOBS_WAITING_MAX; i++) {
+        char device[DEVICE_ID_MAX + 1];
+        e = txn_renew(presences->reader);
+        if (!e) {
+            e = presence_next(presences->reader, walk->after, device, &record);
+            txn_reset(presences->reader);
+        }
+        if (e == ERR_NOT_FOUND) {
+            walk_end(presences);
+            return;
+        }
+        if (e == ERR_DAMAGED) {
+            journal_add(presences->journal, MOSQ_LOG_ERR,
+                        "the presence record of device %s is damaged: it begins anew", device);
+            (void)presence_submit(presences, JOB_DELETE, device, NULL, true);
+        } else if (e || !walk_record(presences, device, &record, now)) {
+            return; /* again from here at the next tick */
+        }
+        (void)text_copy(walk->after, DEVICE_ID_MAX, device);
+    }
+}
+
+void presence_walk_again(struct presences *presences)
+{
+    presences->walk.active = true;
+    presences->walk.after[0] = '\0';
+}
+
+/* Puts a file that is no presence store out of the way, where a person may look at it. */
+static enum err put_aside(const char *dir)
+{
+    char from[OPTION_PATH_MAX + 32], to[OPTION_PATH_MAX + 32];
+    snprintf(from, sizeof from, "%s/data.mdb", dir);
+    snprintf(to, sizeof to, "%s/data.mdb.damaged", dir);
+    return rename(from, to) == 0 ? ERR_OK : ERR_PERMISSION;
+}
+
+static enum err store_make(struct presences *presences)
+{
+    const struct store_files files = {geteuid(), getegid(), 0640, 0660};
+    return store_create(presences->options->presence_store, STORE_PRESENCE, &files, NULL, NULL);
+}
+
+static enum err store_open_or_make(struct presences *presences)
+{
+    const char *dir = presences->options->presence_store;
+    enum err e = store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
+    if (e == ERR_DAMAGED) {
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "the presence store in %s is damaged: it is put aside as data.mdb.damaged, and "
+                    "last-seen times begin anew",
+                    dir);
+        e = put_aside(dir);
+        if (e)
+            return e;
+        e = ERR_NO_REGISTRY;
+    }
+    if (e != ERR_NO_REGISTRY)
+        return e;
+    e = store_make(presences);
+    return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
+}
+
+/* Which topic the last run used, so that it can be cleared if it is another one now. */
+static enum err walk_begin(struct presences *presences)
+{
+    char *old = presences->walk.old_topic;
+    const char *now = presences->options->presence ? presences->options->presence_topic : "";
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = presence_topic_get(presences->reader, old);
+    txn_reset(presences->reader);
+    if (e || strcmp(old, now) == 0)
+        old[0] = '\0';
+    presence_walk_again(presences);
+    return ERR_OK;
+}
+
+enum err presence_open(struct presences *presences)
+{
+    enum err e = store_open_or_make(presences);
+    if (!e)
+        e = txn_reader(&presences->reader, presences->store);
+    if (!e)
+        e = walk_begin(presences);
+    if (!e)
+        e = writer_open(&presences->writer, presences->store);
+    if (e) {
+        txn_close(presences->reader);
+        store_close(presences->store);
+    }
+    return e;
+}
+
+enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
+                        char owner[static DEVICE_ID_MAX + 1])
+{
+    struct client_hash client = client_hash_of(client_id);
+    struct presence record;
+    char device[DEVICE_ID_MAX + 1];
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = owner_get(presences->reader, &client, device);
+    if (!e)
+        e = presence_get(presences->reader, device, &record);
+    txn_reset(presences->reader);
+    if (e)
+        return e;
+    for (size_t i = 0; i < record.session_count; i++) {
+        const struct session *session = &record.sessions[i];
+        if (memcmp(&session->client, &client, sizeof client) != 0)
+            continue;
+        if (now - session->seen > SESSION_KEEP_MS)
+            return ERR_NOT_FOUND;
+        (void)text_copy(owner, DEVICE_ID_MAX, device);
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}

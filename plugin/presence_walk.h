@@ -1,0 +1,18 @@
+/* presence_walk.h - the walk over all records at start. See presence.h. */
+#ifndef DEVREG_PLUGIN_PRESENCE_WALK_H
+#define DEVREG_PLUGIN_PRESENCE_WALK_H
+
+#include "plugin/presence.h"
+
+/* Goes on for a few records. */
+void presence_walk_on(struct presences *presences, int64_t now);
+
+/* These are presence.c's, for the walk. */
+bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
+                     const struct presence *presence, bool publish);
+bool presence_submit_topic(struct presences *presences, const char *topic);
+uint64_t presence_next_seq(uint64_t last, int64_t now);
+/* Is the device online, or its state on its way? */
+bool presence_known(const struct presences *presences, const char *device);
+
+#endif

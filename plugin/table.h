@@ -1,0 +1,49 @@
+/* table.h - a hash table of things that carry their own link.
+ *
+ * Whoever puts a thing in owns it; the table only links. The hash is the caller's: keyed
+ * (crypto_table_hash) where strangers choose the names, any good one where they do not.
+ *
+ *   for (struct table_node *n = table_find(t, hash); n; n = table_again(n))
+ *       if (the thing around n is the one) ...
+ */
+#ifndef DEVREG_PLUGIN_TABLE_H
+#define DEVREG_PLUGIN_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_node {
+    struct table_node *next;
+    uint64_t hash;
+};
+
+/* {0} is an empty one. */
+struct table {
+    struct table_node **heads;
+    size_t room, count;
+};
+
+/* The struct of `type` whose `member` is `node`. */
+#define AROUND(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* False for want of memory: then it is not in. */
+bool table_add(struct table *table, struct table_node *node, uint64_t hash);
+void table_remove(struct table *table, struct table_node *node);
+
+/* The first node with that hash, and the next one with the same; NULL for none. */
+struct table_node *table_find(const struct table *table, uint64_t hash);
+struct table_node *table_again(const struct table_node *node);
+
+/* Walks all nodes in no order: begin with NULL. Take the next one before `node` is removed. */
+struct table_node *table_next(const struct table *table, const struct table_node *node);
+
+/* Forgets all nodes, and frees what the table itself holds. */
+void table_clear(struct table *table);
+
+/* A hash for names that only an administrator chooses (FNV-1a, 64 bits). */
+uint64_t table_hash_name(const char *name);
+/* A hash for addresses. */
+uint64_t table_hash_pointer(const void *pointer);
+
+#endif

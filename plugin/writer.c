@@ -1,0 +1,113 @@
+#include "plugin/writer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static void push(_Atomic(struct job *) *stack, struct job *job)
+{
+    job->next = atomic_load(stack);
+    while (!atomic_compare_exchange_weak(stack, &job->next, job))
+        ;
+}
+
+/* Takes the whole stack, and turns it over: first pushed first. */
+static struct job *take(_Atomic(struct job *) *stack)
+{
+    struct job *jobs = atomic_exchange(stack, NULL), *turned = NULL;
+    while (jobs) {
+        struct job *next = jobs->next;
+        jobs->next = turned;
+        turned = jobs;
+        jobs = next;
+    }
+    return turned;
+}
+
+static void apply(struct txn *txn, struct job *job)
+{
+    struct presence before;
+    enum err e = presence_get(txn, job->device, &before);
+    const struct presence *had = e ? NULL : &before; /* a damaged record is replaced, like none */
+    job->existed = e != ERR_NOT_FOUND;
+    switch (job->kind) {
+    case JOB_PUT:
+        presence_put(txn, job->device, &job->presence, had);
+        break;
+    case JOB_DELETE:
+        presence_delete(txn, job->device, had);
+        break;
+    case JOB_TOPIC:
+        presence_topic_put(txn, job->topic);
+        break;
+    }
+}
+
+static enum err write_all(struct writer *writer, struct job *jobs)
+{
+    struct txn *txn;
+    enum err e = txn_write(&txn, writer->store);
+    if (e)
+        return e;
+    for (struct job *job = jobs; job; job = job->next)
+        apply(txn, job);
+    return txn_commit(txn);
+}
+
+static void *run(void *context)
+{
+    struct writer *writer = context;
+    for (;;) {
+        while (sem_wait(&writer->wake) != 0 && errno == EINTR)
+            ;
+        bool stop = atomic_load(&writer->stop); /* before the last look at what waits */
+        struct job *jobs = take(&writer->todo);
+        enum err e = jobs ? write_all(writer, jobs) : ERR_OK;
+        for (struct job *job = jobs, *next; job; job = next) {
+            next = job->next;
+            job->result = e;
+            push(&writer->done, job);
+        }
+        if (stop)
+            return NULL;
+    }
+}
+
+enum err writer_open(struct writer *writer, struct store *store)
+{
+    sigset_t all, before;
+    *writer = (struct writer){.store = store};
+    if (sem_init(&writer->wake, 0, 0) != 0)
+        return ERR_NO_MEMORY;
+    /* Signals are the broker's: its own thread has to see them. */
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&writer->thread, NULL, run, writer);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code)
+        (void)sem_destroy(&writer->wake);
+    return code ? ERR_NO_MEMORY : ERR_OK;
+}
+
+void writer_submit(struct writer *writer, struct job *job)
+{
+    push(&writer->todo, job);
+    (void)sem_post(&writer->wake); /* fails only past 2^31 posts that nobody took */
+}
+
+struct job *writer_collect(struct writer *writer)
+{
+    return atomic_load(&writer->done) ? take(&writer->done) : NULL;
+}
+
+void writer_close(struct writer *writer)
+{
+    atomic_store(&writer->stop, true);
+    (void)sem_post(&writer->wake);
+    (void)pthread_join(writer->thread, NULL);
+    (void)sem_destroy(&writer->wake);
+    for (struct job *job = writer_collect(writer), *next; job; job = next) {
+        next = job->next;
+        free(job);
+    }
+}

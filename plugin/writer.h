@@ -1,0 +1,60 @@
+/* writer.h - the one thread that writes the presence store.
+ *
+ *   broker's thread --submit--> [ todo ] --> writer: one transaction for all that waits, one sync
+ *   broker's thread <-collect-- [ done ] <--
+ *
+ * Both lists are lock-free stacks with one taker, so the broker's thread never waits for a disk or
+ * a lock. The longer a sync takes, the more the next transaction holds. Jobs come back in the order
+ * in which they were submitted, each with the result of its transaction.
+ */
+#ifndef DEVREG_PLUGIN_WRITER_H
+#define DEVREG_PLUGIN_WRITER_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "registry/presence_store.h"
+
+enum job_kind {
+    JOB_PUT,    /* store `presence` */
+    JOB_DELETE, /* forget the device; `existed` tells whether there was a record */
+    JOB_TOPIC,  /* note `topic` as the one in use */
+};
+
+/* Made by the submitter with malloc, freed by the collector. */
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    enum err result;
+    bool publish; /* the submitter's */
+    bool existed;
+    char device[DEVICE_ID_MAX + 1];
+    union {
+        struct presence presence;
+        char topic[RULE_FILTER_MAX + 1];
+    };
+};
+
+struct writer {
+    struct store *store; /* lent */
+    pthread_t thread;
+    sem_t wake;
+    _Atomic(struct job *) todo, done;
+    atomic_bool stop;
+};
+
+/* Starts the thread. Nothing else may begin a write scope on `store` until writer_close. */
+MUST_CHECK enum err writer_open(struct writer *writer, struct store *store);
+
+/* Hands the job over. */
+void writer_submit(struct writer *writer, struct job *job);
+
+/* All jobs that are done, first submitted first; NULL for none. */
+struct job *writer_collect(struct writer *writer);
+
+/* Waits until all that was submitted is written, and ends the thread. What was not collected is
+ * freed. */
+void writer_close(struct writer *writer);
+
+#endif
