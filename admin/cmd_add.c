@@ -1,0 +1,141 @@
+/* devreg add: one verb makes a working device. */
+#include <string.h>
+
+#include "admin/answer.h"
+#include "admin/change.h"
+#include "admin/complain.h"
+#include "admin/device_options.h"
+#include "admin/lookup.h"
+#include "admin/secret.h"
+
+static enum status options_agree(struct call *call)
+{
+    bool password = call_option(call, OPT_PASSWORD), file = call_option(call, OPT_PASSWORD_FILE);
+    if (password + file + !!call_option(call, OPT_NO_KEY) > 1)
+        return complain(call, STATUS_MISUSE,
+                        "--password, --password-file and --no-key exclude each other: use one");
+    if (call_option(call, OPT_ROLE) && call_option(call, OPT_NO_ROLE))
+        return complain(call, STATUS_MISUSE, "--role and --no-role exclude each other: use one");
+    return STATUS_DONE;
+}
+
+static enum status take_roles(struct call *call, struct device *device)
+{
+    if (call_option(call, OPT_NO_ROLE))
+        return STATUS_DONE;
+    if (call_option(call, OPT_ROLE))
+        return device_take_roles(call, device, OPT_ROLE);
+    detail_add(call, "+@" DEFAULT_ROLE);
+    return complain_err(call, device_add_role(device, DEFAULT_ROLE));
+}
+
+/* Looked at before a person types a password twice, and again when the device is stored. */
+static enum status id_is_free(struct call *call, const char *id)
+{
+    char twin[DEVICE_ID_MAX + 1];
+    enum err e = registry_find_twin(call->registry, id, twin);
+    if (e == ERR_NOT_FOUND)
+        return STATUS_DONE;
+    if (e)
+        return complain_err(call, e);
+    if (strcmp(twin, id) == 0)
+        return complain(call, STATUS_NO, "%s: it is there already; see 'devreg show %s'", id, id);
+    return complain(call, STATUS_NO, "%s: it differs only in case from %s: choose another id", id,
+                    twin);
+}
+
+static enum status roles_are_there(struct call *call, const struct device *device)
+{
+    struct role role;
+    if (!call_option(call, OPT_ROLE) && device->role_count) {
+        enum err e = registry_get_role(call->registry, DEFAULT_ROLE, &role);
+        if (e == ERR_NOT_FOUND)
+            return complain(call, STATUS_NO,
+                            "the role @" DEFAULT_ROLE " of new devices is not there: make it with "
+                            "'devreg role add " DEFAULT_ROLE "', or use --role or --no-role");
+        if (e)
+            return complain_err(call, e);
+        role_clear(&role);
+        return STATUS_DONE;
+    }
+    return roles_check(call, device);
+}
+
+static enum status look_first(struct call *call, const struct device *device)
+{
+    enum status status = read_begin(call);
+    if (!status)
+        status = id_is_free(call, device->id);
+    if (!status)
+        status = roles_are_there(call, device);
+    registry_end(call->registry);
+    return status;
+}
+
+/* The first credential: a key unless a password is asked for. */
+static enum status take_credential(struct call *call, struct device *device,
+                                   char key[static KEY_TEXT_SIZE + 1])
+{
+    bool password = call_option(call, OPT_PASSWORD) || call_option(call, OPT_PASSWORD_FILE);
+    if (call_option(call, OPT_NO_KEY))
+        return STATUS_DONE;
+    struct credential *credential =
+        device_new_credential(device, password ? CREDENTIAL_PASSWORD : CREDENTIAL_KEY, call->now);
+    detail_add(call, "%s %u", credential_kind_name(credential), (unsigned)credential->id);
+    if (password)
+        return password_credential(call, credential);
+    key_credential(call, device->id, credential, key);
+    return STATUS_DONE;
+}
+
+static enum status store_device(struct call *call, struct device *device)
+{
+    enum status status = change_begin(call);
+    if (!status)
+        status = id_is_free(call, device->id);
+    if (!status)
+        status = roles_are_there(call, device);
+    if (!status)
+        status = complain_err(call, registry_add_device(call->registry, device));
+    if (!status)
+        return change_commit(call, LOG_ADD, LOG_DEVICE, device->id);
+    change_end(call);
+    return status;
+}
+
+static enum status add_device(struct call *call, struct device *device,
+                              char key[static KEY_TEXT_SIZE + 1])
+{
+    enum status status = take_roles(call, device);
+    if (!status)
+        status = device_take_options(call, device);
+    if (!status)
+        status = look_first(call, device);
+    if (!status)
+        status = take_credential(call, device, key);
+    if (!status)
+        status = store_device(call, device);
+    if (status)
+        return status;
+    return *key ? answer_key(call, device, device->credentials[0].id, key, true)
+                : answer_device(call, device, "added");
+}
+
+enum status cmd_add(struct call *call)
+{
+    struct device device;
+    char key[KEY_TEXT_SIZE + 1] = "";
+    const char *id = call_word(call, 0);
+    enum status status = check_device_id(call, id);
+    if (!status)
+        status = options_agree(call);
+    if (!status)
+        status = secrets_guard(call);
+    if (status)
+        return status;
+    device_init(&device, id);
+    status = add_device(call, &device, key);
+    device_clear(&device);
+    crypto_wipe(key, sizeof key);
+    return status;
+}

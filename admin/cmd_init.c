@@ -1,0 +1,103 @@
+/* devreg init: a new registry that the broker can read. */
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/complain.h"
+#include "admin/json.h"
+
+#define BROKER_USER "mosquitto"
+
+/* The account that the broker runs as. */
+static enum status find_user(struct call *call, const struct passwd **user)
+{
+    const char *name = call_option(call, OPT_USER);
+    if (name) {
+        *user = getpwnam(name);
+        return *user ? STATUS_DONE
+                     : complain(call, STATUS_NO,
+                                "--user '" SHOWN "': there is no such account; name the one that "
+                                "the broker runs as",
+                                name);
+    }
+    *user = geteuid() == 0 ? getpwnam(BROKER_USER) : NULL;
+    if (!*user)
+        *user = getpwuid(geteuid());
+    return *user ? STATUS_DONE
+                 : complain(call, STATUS_FAILED, "this user has no account: name one with --user");
+}
+
+static enum status complain_create(struct call *call, enum err e)
+{
+    const char *dir = call->dir;
+    if (e == ERR_EXISTS)
+        return complain(call, STATUS_NO, SHOWN ": a registry is there already; nothing was changed",
+                        dir);
+    if (e == ERR_INVALID)
+        return complain(call, STATUS_NO,
+                        SHOWN ": it holds other files: name a directory that is empty or new", dir);
+    if (e == ERR_NOT_FOUND || e == ERR_NO_REGISTRY)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": the directory above it is not there: make that first", dir);
+    if (e == ERR_PERMISSION)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": %s; run it as root, as with sudo, or name a directory of yours "
+                              "with -r",
+                        dir, err_text(e));
+    return complain_err(call, e);
+}
+
+/* What stands in the broker's configuration needs the whole path. */
+static const char *absolute(const char *dir, char *buffer, size_t size)
+{
+    char here[2048];
+    if (dir[0] == '/' || !getcwd(here, sizeof here))
+        return dir;
+    int length = snprintf(buffer, size, "%s/%s", here, dir);
+    return length > 0 && (size_t)length < size ? buffer : dir;
+}
+
+static void tell_created(const struct call *call, const char *user)
+{
+    char buffer[4096];
+    const char *dir = absolute(call->dir, buffer, sizeof buffer);
+    tell("Created the registry in %s for a broker that runs as %s.", dir, user);
+    tell("New devices get the role @" DEFAULT_ROLE ": all of devices/ID/#.");
+    tell("Now put this into mosquitto.conf and restart the broker:");
+    tell("  plugin " DEVREG_PLUGIN_PATH);
+    if (strcmp(dir, REGISTRY_DIR) != 0)
+        tell("  plugin_opt_registry %s", dir);
+}
+
+static void warn_of_overlay(struct call *call)
+{
+    if (registry_open(&call->registry, call->dir, STORE_READ) != ERR_OK)
+        call->registry = NULL; /* it was only to be asked; the next verb will say */
+    else if (store_on_overlay(registry_store(call->registry)))
+        warn(SHOWN " is on an overlay file system, where a broker can miss changes for ever: keep "
+                   "it on a volume",
+             call->dir);
+}
+
+enum status cmd_init(struct call *call)
+{
+    const struct passwd *user;
+    enum status status = find_user(call, &user);
+    if (status)
+        return status;
+    enum err e = registry_create(call->dir, user->pw_uid, user->pw_gid, call->who, call->now);
+    if (e)
+        return complain_create(call, e);
+    if (call->json) {
+        cJSON *answer = cJSON_CreateObject();
+        json_text(answer, "registry", call->dir);
+        json_text(answer, "user", user->pw_name);
+        json_text(answer, "role", DEFAULT_ROLE);
+        json_print(stdout, answer);
+        cJSON_Delete(answer);
+    } else {
+        tell_created(call, user->pw_name);
+    }
+    warn_of_overlay(call);
+    return STATUS_DONE;
+}

@@ -1,0 +1,156 @@
+/* devreg list: the devices, a line each, streamed.
+ *
+ * The walk is cut into short read scopes, so that a long list into a slow pipe does not keep the
+ * registry's old pages from being used again. A device that is added behind the walk is missed, as
+ * it would be by a list taken a moment earlier.
+ */
+#include <string.h>
+
+#include "admin/complain.h"
+#include "admin/device_options.h"
+#include "admin/lookup.h"
+#include "admin/output.h"
+#include "admin/presence_view.h"
+#include "admin/record_json.h"
+#include "admin/when.h"
+
+struct list {
+    struct presence_view view;
+    struct listing listing;
+    char after[DEVICE_ID_MAX + 1];
+    bool damaged;
+    /* What is asked for. */
+    const char *state, *role;
+    int64_t offline_since; /* 0 for any */
+};
+
+static enum status take_filters(struct call *call, struct list *list)
+{
+    const char *offline = call_option(call, OPT_OFFLINE_FOR), *pair, *value;
+    char name[ATTRIBUTE_NAME_MAX + 1];
+    int64_t ms;
+    size_t at = 0;
+    enum status status = STATUS_DONE;
+    list->state = call_option(call, OPT_ONLY_STATE);
+    list->role = call_option(call, OPT_ONLY_ROLE);
+    bool known = !list->state;
+    for (enum device_state state = DEVICE_DISABLED; state <= DEVICE_REVOKED && !known; state++)
+        known = strcmp(list->state, device_state_name(state)) == 0;
+    if (!known)
+        return complain(call, STATUS_MISUSE,
+                        "--state '" SHOWN "': write enabled, disabled or revoked", list->state);
+    if (list->role) {
+        list->role = role_word(list->role);
+        status = check_role_name(call, list->role);
+    }
+    if (!status && offline) {
+        if (!duration_parse(&ms, offline) || ms == 0)
+            return complain(call, STATUS_MISUSE, "--offline-for '" SHOWN "': write 7d or 12h",
+                            offline);
+        list->offline_since = call->now - ms;
+    }
+    while (!status && (pair = option_next(&call->arguments, OPT_ONLY_SET, &at)))
+        status = pair_split(call, pair, name, &value);
+    return status;
+}
+
+static bool holds_attributes(struct call *call, const struct device *device)
+{
+    char name[ATTRIBUTE_NAME_MAX + 1];
+    const char *pair, *value;
+    size_t at = 0;
+    while ((pair = option_next(&call->arguments, OPT_ONLY_SET, &at))) {
+        if (pair_split(call, pair, name, &value) != STATUS_DONE)
+            return false;
+        const char *held = attribute_find(device->attributes, device->attribute_count, name);
+        if (!held || strcmp(held, value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Was it last online before `since`? One that never connected: was it made before? */
+static bool silent_since(const struct device *device, enum presence_state state,
+                         const struct presence *presence, int64_t since)
+{
+    if (state == PRESENCE_NEVER)
+        return device->created <= since;
+    return state == PRESENCE_OFFLINE && presence->since <= since;
+}
+
+static void add_row(struct list *list, const struct device *device, enum presence_state state,
+                    const struct presence *presence)
+{
+    cJSON *row = device_to_json(device, WITHOUT_SECRETS);
+    bool known = state == PRESENCE_ONLINE || state == PRESENCE_OFFLINE;
+    cJSON_DeleteItemFromObject(row, "rules");
+    cJSON_DeleteItemFromObject(row, "credentials");
+    json_text(row, "presence", presence_state_name(state));
+    json_time(row, "since", known ? presence->since : 0);
+    listing_add(&list->listing, row);
+}
+
+static void offer(struct call *call, struct list *list, const struct device *device)
+{
+    struct presence presence;
+    if ((list->state && strcmp(device_state_name(device->state), list->state) != 0) ||
+        (list->role && !device_holds(device, list->role)) || !holds_attributes(call, device))
+        return;
+    enum presence_state state = presence_view_get(&list->view, device, &presence);
+    if (list->offline_since && !silent_since(device, state, &presence, list->offline_since))
+        return;
+    add_row(list, device, state, &presence);
+}
+
+/* One short scope. ERR_NOT_FOUND at the end. */
+static enum err list_some(struct call *call, struct list *list)
+{
+    struct device device;
+    enum err e = registry_read(call->registry);
+    presence_view_begin(&list->view);
+    for (size_t i = 0; i < LISTING_ROWS && !e; i++) {
+        e = device_step(call, list->after, &device, &list->damaged);
+        if (!e) {
+            offer(call, list, &device);
+            device_clear(&device);
+        }
+    }
+    presence_view_end(&list->view);
+    registry_end(call->registry);
+    return e;
+}
+
+static enum status list_all(struct call *call, struct list *list)
+{
+    static const struct column columns[] = {{"device", "DEVICE", CELL_PLAIN},
+                                            {"state", "STATE", CELL_PLAIN},
+                                            {"roles", "ROLES", CELL_PLAIN},
+                                            {"presence", "PRESENCE", CELL_PLAIN},
+                                            {"since", "SINCE", CELL_TIME}};
+    enum err e;
+    listing_begin(&list->listing, call, columns, sizeof columns / sizeof *columns);
+    while (!(e = list_some(call, list)) && !ferror(stdout))
+        continue;
+    listing_end(&list->listing);
+    if (e && e != ERR_NOT_FOUND)
+        return complain_err(call, e);
+    return list->damaged ? complain_err(call, ERR_DAMAGED) : STATUS_DONE;
+}
+
+enum status cmd_list(struct call *call)
+{
+    struct list list = {.damaged = false};
+    enum status status = take_filters(call, &list);
+    if (status)
+        return status;
+    presence_view_open(&list.view, call);
+    if (list.offline_since && !list.view.txn)
+        status = complain(call, STATUS_FAILED,
+                          "--offline-for: the presence in " SHOWN "/" PRESENCE_SUBDIR
+                          " cannot be read; run it as root, as with sudo",
+                          call->dir);
+    if (!status)
+        status = list_all(call, &list);
+    presence_view_close(&list.view);
+    return status;
+}

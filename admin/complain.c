@@ -1,0 +1,139 @@
+#include "admin/complain.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "registry/text.h"
+
+enum status complain(struct call *call, enum status status, const char *format, ...)
+{
+    va_list values;
+    if (*call->complaint)
+        return status;
+    va_start(values, format);
+    vsnprintf(call->complaint, sizeof call->complaint, format, values);
+    va_end(values);
+    return status;
+}
+
+/* Who may write there, for the advice. */
+static const char *owner_of(const char *dir)
+{
+    struct stat info;
+    const struct passwd *user = stat(dir, &info) == 0 ? getpwuid(info.st_uid) : NULL;
+    return user && user->pw_uid != 0 ? user->pw_name : "root";
+}
+
+static const char *const advice[ERR_COUNT] = {
+    [ERR_TOO_MANY] = "remove some first",
+    [ERR_FULL] = "make room on the disk, then try again",
+    [ERR_BUSY] = "try again when the other devreg is done",
+    [ERR_DAMAGED] = "see 'devreg check'; restore it from an export",
+    [ERR_TOO_NEW] = "upgrade this devreg",
+    [ERR_FILESYSTEM] = "keep it on a local disk",
+    [ERR_OTHER_PID_NS] = "run devreg in the broker's container, as with 'docker exec'",
+    [ERR_NO_MEMORY] = "free some memory, then try again",
+    [ERR_RANDOM] = "see the system's log",
+    [ERR_IO] = "see the system's log; the disk may be failing",
+};
+
+enum status complain_err(struct call *call, enum err e)
+{
+    const char *dir = call->dir;
+    bool elsewhere = strcmp(dir, REGISTRY_DIR) != 0;
+    if (e == ERR_OK)
+        return STATUS_DONE;
+    if (e == ERR_NO_REGISTRY)
+        return complain(call, STATUS_FAILED,
+                        "no registry in " SHOWN ": create it with 'devreg%s%s init'", dir,
+                        elsewhere ? " -r " : "", elsewhere ? dir : "");
+    if (e == ERR_PERMISSION)
+        return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; run it as %s%s", dir,
+                        err_text(e), owner_of(dir), geteuid() == 0 ? "" : ", as with sudo");
+    return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; %s", dir, err_text(e),
+                    (unsigned)e < ERR_COUNT && advice[e] ? advice[e] : "see 'devreg check'");
+}
+
+enum status check_device_id(struct call *call, const char *id)
+{
+    if (device_id_valid(id))
+        return STATUS_DONE;
+    if (id[0] == '@')
+        return complain(call, STATUS_MISUSE, "'" SHOWN "' is a role: name a device", id);
+    return complain(call, STATUS_MISUSE,
+                    "'" SHOWN "' cannot be a device id: it has 1 to %d characters of "
+                    "A-Z a-z 0-9 . _ : @ - and begins with a letter or digit",
+                    id, DEVICE_ID_MAX);
+}
+
+enum status check_role_name(struct call *call, const char *name)
+{
+    if (role_name_valid(name))
+        return STATUS_DONE;
+    return complain(call, STATUS_MISUSE,
+                    "'" SHOWN "' cannot be a role's name: it has 1 to %d characters of "
+                    "A-Z a-z 0-9 . _ : - and begins with a letter or digit",
+                    name, ROLE_NAME_MAX);
+}
+
+enum status complain_no_device(struct call *call, const char *id)
+{
+    char twin[DEVICE_ID_MAX + 1];
+    if (registry_find_twin(call->registry, id, twin) == ERR_OK)
+        return complain(call, STATUS_NO, SHOWN ": there is no such device; did you mean %s?", id,
+                        twin);
+    return complain(call, STATUS_NO, SHOWN ": there is no such device; see 'devreg list'", id);
+}
+
+enum status complain_no_role(struct call *call, const char *name)
+{
+    return complain(call, STATUS_NO,
+                    "@" SHOWN ": there is no such role; see 'devreg role list', or make it with "
+                    "'devreg role add " SHOWN "'",
+                    name, name);
+}
+
+enum status complain_revoked(struct call *call, const char *id)
+{
+    return complain(call, STATUS_NO,
+                    "%s: it is revoked for good: to begin afresh 'devreg remove %s', then "
+                    "'devreg add %s'",
+                    id, id, id);
+}
+
+static void say(const char *before, const char *format, va_list values)
+{
+    char line[COMPLAINT_MAX + 1], escaped[4 * COMPLAINT_MAX + 1];
+    vsnprintf(line, sizeof line, format, values);
+    fprintf(stderr, "%s%s\n", before, text_escape(escaped, sizeof escaped, line));
+}
+
+void tell(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say("", format, values);
+    va_end(values);
+}
+
+void warn(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say("devreg: warning: ", format, values);
+    va_end(values);
+}
+
+void tell_person(const char *format, ...)
+{
+    va_list values;
+    if (!isatty(STDERR_FILENO))
+        return;
+    va_start(values, format);
+    say("", format, values);
+    va_end(values);
+}

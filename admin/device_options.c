@@ -1,0 +1,166 @@
+#include "admin/device_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/change.h"
+#include "admin/complain.h"
+#include "admin/lookup.h"
+#include "admin/when.h"
+#include "registry/text.h"
+
+enum status text_take(struct call *call, enum option option, char *to, size_t max)
+{
+    const char *text = call_option(call, option);
+    if (!text)
+        return STATUS_DONE;
+    if (text_is_plain(text, max) && text_copy(to, max, text))
+        return STATUS_DONE;
+    return complain(call, STATUS_MISUSE,
+                    "--%s: it has to be UTF-8 without control characters, of at most %zu bytes",
+                    option_rows[option].name, max);
+}
+
+static enum status take_note(struct call *call, struct device *device)
+{
+    if (!call_option(call, OPT_NOTE))
+        return STATUS_DONE;
+    detail_add(call, "note");
+    return text_take(call, OPT_NOTE, device->note, NOTE_MAX);
+}
+
+static bool expiry_parse(const struct call *call, const char *text, int64_t *time)
+{
+    int64_t ms;
+    if (strcmp(text, "never") == 0) {
+        *time = 0;
+        return true;
+    }
+    if (duration_parse(&ms, text)) {
+        *time = call->now + ms;
+        return true;
+    }
+    return date_parse(time, text);
+}
+
+static enum status take_expiry(struct call *call, struct device *device)
+{
+    const char *text = call_option(call, OPT_EXPIRES);
+    int64_t time;
+    if (!text)
+        return STATUS_DONE;
+    if (!expiry_parse(call, text, &time))
+        return complain(call, STATUS_MISUSE, "--expires '" SHOWN "': write %s, or never", text,
+                        "90d, 2027-01-31, 2027-01-31T12:00:00Z");
+    if (time && time <= call->now)
+        return complain(call, STATUS_MISUSE,
+                        "--expires '" SHOWN "': that is over already; to stop a device now use "
+                        "'devreg disable'",
+                        text);
+    device->expires = time;
+    detail_add(call, "expires %s", text);
+    return STATUS_DONE;
+}
+
+static enum status take_client_id(struct call *call, struct device *device)
+{
+    const char *pattern = call_option(call, OPT_CLIENT_ID);
+    if (!pattern)
+        return STATUS_DONE;
+    bool any = !*pattern || strcmp(pattern, "any") == 0;
+    if (!any && !client_id_pattern_valid(pattern))
+        return complain(call, STATUS_MISUSE,
+                        "--client-id: a pattern is any, device, prefix, or UTF-8 of at most %d "
+                        "bytes with %%u for the device's id and * for any text",
+                        CLIENT_ID_PATTERN_MAX);
+    (void)text_copy(device->client_id, CLIENT_ID_PATTERN_MAX, any ? "" : pattern); /* it fits */
+    detail_add(call, "client ids %s", any ? "any" : pattern);
+    return STATUS_DONE;
+}
+
+enum status pair_split(struct call *call, const char *pair,
+                       char name[static ATTRIBUTE_NAME_MAX + 1], const char **value)
+{
+    size_t length = strcspn(pair, "=");
+    bool fits = pair[length] && length <= ATTRIBUTE_NAME_MAX;
+    if (fits) {
+        memcpy(name, pair, length);
+        name[length] = '\0';
+        *value = pair + length + 1;
+    }
+    if (fits && attribute_name_valid(name))
+        return STATUS_DONE;
+    return complain(call, STATUS_MISUSE,
+                    "'" SHOWN "' is no attribute: write name=value; a name has 1 to %d characters "
+                    "of A-Z a-z 0-9 _ - and begins with a letter",
+                    pair, ATTRIBUTE_NAME_MAX);
+}
+
+enum status device_take_pair(struct call *call, struct device *device, const char *pair)
+{
+    char name[ATTRIBUTE_NAME_MAX + 1];
+    const char *value;
+    enum status status = pair_split(call, pair, name, &value);
+    if (status)
+        return status;
+    enum err e = device_set_attribute(device, name, value);
+    if (e == ERR_TOO_MANY)
+        return complain(call, STATUS_NO, "%s: a device has at most %d attributes; --unset one",
+                        name, ATTRIBUTES_MAX);
+    if (e)
+        return complain(call, STATUS_MISUSE,
+                        "%s: a value is UTF-8 without control characters, of at most %d bytes",
+                        name, ATTRIBUTE_VALUE_MAX);
+    detail_add(call, "%s=%s", name, value);
+    return STATUS_DONE;
+}
+
+enum status device_take_options(struct call *call, struct device *device)
+{
+    size_t at = 0;
+    const char *pair;
+    enum status status = take_note(call, device);
+    if (!status)
+        status = take_expiry(call, device);
+    if (!status)
+        status = take_client_id(call, device);
+    while (!status && (pair = option_next(&call->arguments, OPT_SET, &at)))
+        status = device_take_pair(call, device, pair);
+    return status;
+}
+
+enum status device_take_roles(struct call *call, struct device *device, enum option option)
+{
+    size_t at = 0;
+    const char *role;
+    enum status status = STATUS_DONE;
+    while (!status && (role = option_next(&call->arguments, option, &at))) {
+        role = role_word(role);
+        enum err e = device_add_role(device, role);
+        if (e == ERR_INVALID)
+            status = check_role_name(call, role);
+        else if (e == ERR_EXISTS)
+            status =
+                complain(call, STATUS_NO, "%s: it holds the role @%s already", device->id, role);
+        else if (e)
+            status = complain(call, STATUS_NO, "%s: a device holds at most %d roles", device->id,
+                              ROLES_MAX);
+        detail_add(call, "+@%s", role);
+    }
+    return status;
+}
+
+enum status device_drop_roles(struct call *call, struct device *device, enum option option)
+{
+    size_t at = 0;
+    const char *role;
+    enum status status = STATUS_DONE;
+    while (!status && (role = option_next(&call->arguments, option, &at))) {
+        role = role_word(role);
+        if (device_remove_role(device, role) != ERR_OK)
+            status = complain(call, STATUS_NO, "%s: it does not hold the role @" SHOWN, device->id,
+                              role);
+        detail_add(call, "-@%s", role);
+    }
+    return status;
+}

@@ -1,0 +1,229 @@
+/* devreg - the admin program: reads the command line, opens the registry as the verb needs it, runs
+ * the verb, and says at the end what went wrong. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/complain.h"
+#include "admin/help.h"
+#include "admin/nearest.h"
+#include "admin/output.h"
+#include "registry/text.h"
+
+/* A descriptor 0 to 2 that the caller closed would become that of the next file opened, which is
+ * the registry's. It is taken here, and opened the wrong way round: using it still fails. */
+static bool take_closed_descriptors(void)
+{
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++) {
+        int flags = file == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(file, F_GETFD) < 0 && errno == EBADF && open("/dev/null", flags) != file)
+            return false;
+    }
+    return true;
+}
+
+/* Who stands in the change log. */
+static void find_who(char who[static LOG_WHO_MAX + 1])
+{
+    uid_t uid = getuid();
+    const struct passwd *user = getpwuid(uid);
+    const char *sudo = getenv("SUDO_USER");
+    const char *name = uid == 0 && sudo && *sudo ? sudo : user ? user->pw_name : "";
+    if (!*name || !text_is_plain(name, LOG_WHO_MAX) || !text_copy(who, LOG_WHO_MAX, name))
+        snprintf(who, LOG_WHO_MAX + 1, "%lu", (unsigned long)uid);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* fails for a bad clock only */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* "role", "list" is "role list". Tells in `*words` how many make the name up. */
+static const struct command *command_find(int argc, char *const *argv, int at, int *words)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const char *name = commands[i].name;
+        size_t first = strcspn(name, " ");
+        if (strncmp(name, argv[at], first) != 0 || argv[at][first])
+            continue;
+        *words = name[first] ? 2 : 1;
+        if (!name[first] || (at + 1 < argc && strcmp(name + first + 1, argv[at + 1]) == 0))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static enum status unknown_command(struct call *call, const char *word)
+{
+    struct nearest nearest = nearest_to(word, strlen(word));
+    for (size_t i = 0; i < command_count; i++)
+        nearest_offer(&nearest, commands[i].name);
+    if (nearest.found)
+        return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: did you mean '%s'?", word,
+                        nearest.found);
+    return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: 'devreg --help' lists them all",
+                    word);
+}
+
+/* The first word of verbs that have two. */
+static bool is_group(const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; i < command_count; i++) {
+        if (strncmp(commands[i].name, word, length) == 0 && commands[i].name[length] == ' ')
+            return true;
+    }
+    return false;
+}
+
+static enum status group_alone(struct call *call, const char *group, const char *word)
+{
+    bool asks = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+    if (asks && help_group(stdout, group))
+        return STATUS_DONE;
+    if (!word || word[0] == '-')
+        return complain(call, STATUS_MISUSE, "'%s' needs a verb: see 'devreg %s --help'", group,
+                        group);
+    return complain(call, STATUS_MISUSE, "'%s " SHOWN "' is no verb: see 'devreg %s --help'", group,
+                    word, group);
+}
+
+/* `devreg help`, `devreg help VERB`. */
+static enum status help_verb(struct call *call, int argc, char *const *argv, int at)
+{
+    int words;
+    if (at == argc) {
+        help_all(stdout);
+        return STATUS_DONE;
+    }
+    const struct command *command = command_find(argc, argv, at, &words);
+    if (command)
+        help_command(stdout, command);
+    else if (!help_group(stdout, argv[at]))
+        return unknown_command(call, argv[at]);
+    return STATUS_DONE;
+}
+
+static enum status check_words(struct call *call)
+{
+    const struct command *command = call->command;
+    size_t count = call->arguments.word_count;
+    if (count >= command->words_min && count <= command->words_max)
+        return STATUS_DONE;
+    if (count < command->words_min)
+        return complain(call, STATUS_MISUSE, "%s: too few arguments: devreg %s %s", command->name,
+                        command->name, command->words);
+    return complain(call, STATUS_MISUSE, "%s: '" SHOWN "' is one argument too many: devreg %s%s%s",
+                    command->name, call_word(call, command->words_max), command->name,
+                    *command->words ? " " : "", command->words);
+}
+
+static enum status open_registry(struct call *call)
+{
+    if (call->command->need == NEED_NOTHING)
+        return STATUS_DONE;
+    enum store_mode mode = call->command->need == NEED_WRITE ? STORE_WRITE : STORE_READ;
+    enum err e = registry_open(&call->registry, call->dir, mode);
+    if (e)
+        call->registry = NULL;
+    return complain_err(call, e);
+}
+
+static void close_registry(struct call *call)
+{
+    if (call->registry)
+        registry_end(call->registry);
+    registry_close(call->registry);
+    call->registry = NULL;
+}
+
+static void take_directory(struct call *call)
+{
+    const char *given = call_option(call, OPT_REGISTRY);
+    const char *variable = getenv("DEVREG_REGISTRY");
+    call->dir = given ? given : variable && *variable ? variable : REGISTRY_DIR;
+}
+
+static enum status run_command(struct call *call)
+{
+    enum status status = check_words(call);
+    if (status)
+        return status;
+    take_directory(call);
+    call->json = call_option(call, OPT_JSON);
+    find_who(call->who);
+    call->now = now_ms();
+    /* Who changes something has to learn that its answer was lost. */
+    if (call->command->need == NEED_WRITE)
+        (void)signal(SIGPIPE, SIG_IGN);
+    status = open_registry(call);
+    if (!status)
+        status = call->command->run(call);
+    close_registry(call);
+    return status;
+}
+
+static enum status misread(struct call *call, const char *problem)
+{
+    return complain(call, STATUS_MISUSE, "%s", problem);
+}
+
+/* What stands before the verb, then the verb. */
+static enum status run(struct call *call, int argc, char *const *argv)
+{
+    char problem[OPTION_PROBLEM_MAX + 1];
+    int words;
+    int at = arguments_parse(&call->arguments, argc, argv, 1, OPTIONS_FIRST, true, problem);
+    if (at < 0)
+        return misread(call, problem);
+    if (call_option(call, OPT_VERSION)) {
+        (void)puts("devreg " DEVREG_VERSION);
+        return STATUS_DONE;
+    }
+    if (call_option(call, OPT_HELP))
+        return help_verb(call, argc, argv, at);
+    if (at == argc)
+        return complain(call, STATUS_MISUSE, "which verb? 'devreg --help' lists them all");
+    if (strcmp(argv[at], "help") == 0)
+        return help_verb(call, argc, argv, at + 1);
+    call->command = command_find(argc, argv, at, &words);
+    if (!call->command)
+        return is_group(argv[at]) ? group_alone(call, argv[at], at + 1 < argc ? argv[at + 1] : NULL)
+                                  : unknown_command(call, argv[at]);
+    if (arguments_parse(&call->arguments, argc, argv, at + words,
+                        call->command->options | OPTIONS_COMMON, false, problem) < 0)
+        return misread(call, problem);
+    if (call_option(call, OPT_HELP)) {
+        help_command(stdout, call->command);
+        return STATUS_DONE;
+    }
+    return run_command(call);
+}
+
+int main(int argc, char **argv)
+{
+    struct call call = {.command = NULL};
+    enum status status;
+    if (!take_closed_descriptors())
+        return STATUS_FAILED;
+    json_init();
+    if (!arguments_init(&call.arguments, argc))
+        memory_out();
+    if (crypto_init() != ERR_OK)
+        status = complain(&call, STATUS_FAILED, "the system's random source failed");
+    else
+        status = run(&call, argc, argv);
+    enum status written = output_finish(&call);
+    if (*call.complaint)
+        tell("devreg: %s", call.complaint);
+    arguments_clear(&call.arguments);
+    return (int)(written ? written : status);
+}

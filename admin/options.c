@@ -1,0 +1,195 @@
+#include "admin/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/nearest.h"
+
+#define WHEN_HELP "90d, 12h, 2027-01-31, 2027-01-31T12:00:00Z (UTC)"
+
+const struct option_row option_rows[OPT_COUNT] = {
+    [OPT_REGISTRY] = {"registry", 'r', "DIR", false,
+                      "the registry (else $DEVREG_REGISTRY, else /var/lib/devreg)"},
+    [OPT_JSON] = {"json", 0, NULL, false, "answer in JSON; times are ms since 1970"},
+    [OPT_HELP] = {"help", 'h', NULL, false, "show this help"},
+    [OPT_VERSION] = {"version", 'V', NULL, false, "show the version"},
+    [OPT_USER] = {"user", 0, "USER", false,
+                  "the broker's user (else mosquitto if run by root, else you)"},
+    [OPT_ROLE] = {"role", 0, "ROLE", true, "give it this role and not 'device'; may be repeated"},
+    [OPT_NO_ROLE] = {"no-role", 0, NULL, false, "give it no role"},
+    [OPT_SET] = {"set", 0, "NAME=VALUE", true, "set an attribute; may be repeated"},
+    [OPT_EXPIRES] = {"expires", 0, "WHEN", false, "it ends then: " WHEN_HELP ", never"},
+    [OPT_NOTE] = {"note", 0, "TEXT", false, "a note for people"},
+    [OPT_CLIENT_ID] = {"client-id", 0, "PATTERN", false,
+                       "the client ids it may use: any, device, prefix, or text with %u and *"},
+    [OPT_NO_KEY] = {"no-key", 0, NULL, false, "make no key now; see 'devreg rotate'"},
+    [OPT_PASSWORD] = {"password", 0, NULL, false, "for a person: ask for a password, make no key"},
+    [OPT_PASSWORD_FILE] = {"password-file", 0, "FILE", false,
+                           "the password is the first line of FILE; - is stdin"},
+    [OPT_UNSET] = {"unset", 0, "NAME", true, "remove an attribute; may be repeated"},
+    [OPT_ROLES] = {"role", 0, "ROLE", true, "hold this role and no other; may be repeated"},
+    [OPT_ADD_ROLE] = {"add-role", 0, "ROLE", true, "hold this role too; may be repeated"},
+    [OPT_REMOVE_ROLE] = {"remove-role", 0, "ROLE", true, "hold it no longer; may be repeated"},
+    [OPT_REASON] = {"reason", 0, "TEXT", false, "why; shown by 'show', 'explain' and 'log'"},
+    [OPT_GRACE] = {"grace", 0, "TIME", false,
+                   "how long the keys so far still work: 7d (the default), 12h, 0"},
+    [OPT_LABEL] = {"label", 0, "TEXT", false, "a name for the new key, for people"},
+    [OPT_AS_CLIENT] = {"client-id", 0, "ID", false, "the client id that asks (else the device's)"},
+    [OPT_ONLY_STATE] = {"state", 0, "STATE", false, "only: enabled, disabled or revoked"},
+    [OPT_ONLY_ROLE] = {"role", 0, "ROLE", false, "only devices that hold this role"},
+    [OPT_ONLY_SET] = {"set", 0, "NAME=VALUE", true,
+                      "only devices with this attribute; may be repeated"},
+    [OPT_OFFLINE_FOR] = {"offline-for", 0, "TIME", false,
+                         "only devices that were not online for so long: 7d, 12h"},
+    [OPT_OF_DEVICE] = {"device", 0, "ID", false, "only changes of this device"},
+    [OPT_OF_ROLE] = {"role", 0, "ROLE", false, "only changes of this role"},
+    [OPT_SINCE] = {"since", 0, "WHEN", false, "only changes since then: 7d (ago) or a date"},
+    [OPT_LIMIT] = {"limit", 0, "N", false, "only the newest N of them"},
+    [OPT_WITH_HASHES] = {"with-hashes", 0, NULL, false,
+                         "with all credentials and the registry's secret: keep it safe"},
+};
+
+bool arguments_init(struct arguments *arguments, int argc)
+{
+    size_t room = argc > 0 ? (size_t)argc : 1;
+    *arguments = (struct arguments){.words = calloc(room, sizeof *arguments->words),
+                                    .given = calloc(room, sizeof *arguments->given)};
+    return arguments->words && arguments->given;
+}
+
+void arguments_clear(struct arguments *arguments)
+{
+    free(arguments->words);
+    free(arguments->given);
+    *arguments = (struct arguments){0};
+}
+
+const char *option_value(const struct arguments *arguments, enum option option)
+{
+    for (size_t i = arguments->given_count; i-- > 0;) {
+        if (arguments->given[i].option == option)
+            return arguments->given[i].value;
+    }
+    return NULL;
+}
+
+const char *option_next(const struct arguments *arguments, enum option option, size_t *at)
+{
+    while (*at < arguments->given_count) {
+        const struct given *given = &arguments->given[(*at)++];
+        if (given->option == option)
+            return given->value;
+    }
+    return NULL;
+}
+
+/* What is being read. */
+struct reader {
+    struct arguments *arguments;
+    int argc;
+    char *const *argv;
+    int at;
+    uint64_t allowed;
+    char *problem;
+};
+
+static bool row_is(enum option option, const char *name, size_t length, bool letter)
+{
+    const struct option_row *row = &option_rows[option];
+    if (letter)
+        return row->letter && row->letter == *name;
+    return strlen(row->name) == length && memcmp(row->name, name, length) == 0;
+}
+
+/* OPT_COUNT for an unknown one. */
+static enum option option_find(uint64_t allowed, const char *name, size_t length, bool letter)
+{
+    enum option option = 0;
+    while (option < OPT_COUNT &&
+           !((allowed & OPTION_BIT(option)) && row_is(option, name, length, letter)))
+        option++;
+    return option;
+}
+
+static bool unknown_option(struct reader *reader, const char *name, size_t length)
+{
+    struct nearest nearest = nearest_to(name, length);
+    for (enum option option = 0; option < OPT_COUNT; option++) {
+        if (reader->allowed & OPTION_BIT(option))
+            nearest_offer(&nearest, option_rows[option].name);
+    }
+    int shown = length > 60 ? 60 : (int)length;
+    if (nearest.found)
+        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1,
+                 "--%.*s: there is no such option here; did you mean --%s?", shown, name,
+                 nearest.found);
+    else
+        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1,
+                 "--%.*s: there is no such option here; --help shows those there are", shown, name);
+    return false;
+}
+
+static bool take_option(struct reader *reader, enum option option, const char *value)
+{
+    const struct option_row *row = &option_rows[option];
+    const char *bad = NULL;
+    if (!row->value && value)
+        bad = "takes no value";
+    else if (row->value && !value && reader->at >= reader->argc)
+        bad = "needs a value";
+    else if (!row->repeats && option_value(reader->arguments, option))
+        bad = "is given twice";
+    if (bad) {
+        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1, "--%s %s", row->name, bad);
+        return false;
+    }
+    if (row->value && !value)
+        value = reader->argv[reader->at++];
+    reader->arguments->given[reader->arguments->given_count++] =
+        (struct given){option, value ? value : ""};
+    return true;
+}
+
+static bool read_long(struct reader *reader, const char *name)
+{
+    size_t length = strcspn(name, "=");
+    enum option option = option_find(reader->allowed, name, length, false);
+    if (option == OPT_COUNT)
+        return unknown_option(reader, name, length);
+    return take_option(reader, option, name[length] ? name + length + 1 : NULL);
+}
+
+static bool read_short(struct reader *reader, const char *letter)
+{
+    enum option option = option_find(reader->allowed, letter, 1, true);
+    if (option == OPT_COUNT) {
+        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1,
+                 "-%c: there is no such option here; --help shows those there are", *letter);
+        return false;
+    }
+    return take_option(reader, option, letter[1] ? letter + 1 : NULL);
+}
+
+int arguments_parse(struct arguments *arguments, int argc, char *const *argv, int at,
+                    uint64_t allowed, bool first_only, char problem[static OPTION_PROBLEM_MAX + 1])
+{
+    struct reader reader = {arguments, argc, argv, at, allowed, problem};
+    bool options_end = false;
+    while (reader.at < argc) {
+        const char *word = argv[reader.at];
+        if (options_end || word[0] != '-' || word[1] == '\0') {
+            if (first_only)
+                break;
+            arguments->words[arguments->word_count++] = word;
+            reader.at++;
+            continue;
+        }
+        reader.at++;
+        if (strcmp(word, "--") == 0)
+            options_end = true;
+        else if (!(word[1] == '-' ? read_long(&reader, word + 2) : read_short(&reader, word + 1)))
+            return -1;
+    }
+    return reader.at;
+}

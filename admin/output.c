@@ -1,0 +1,257 @@
+#include "admin/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/complain.h"
+#include "admin/when.h"
+#include "registry/text.h"
+
+enum shape output_shape(const struct call *call)
+{
+    if (call->json)
+        return SHAPE_JSON;
+    return isatty(STDOUT_FILENO) ? SHAPE_TABLE : SHAPE_TABS;
+}
+
+/* A cell being written: grows as needed. */
+struct text {
+    char *data;
+    size_t length, room;
+};
+
+static void text_add(struct text *text, const char *more)
+{
+    size_t length = strlen(more);
+    if (text->length + length + 1 > text->room) {
+        size_t room = 2 * text->room + length + 32;
+        char *data = memory_get(room);
+        if (text->length)
+            memcpy(data, text->data, text->length);
+        free(text->data);
+        text->data = data;
+        text->room = room;
+    }
+    memcpy(text->data + text->length, more, length + 1);
+    text->length += length;
+}
+
+/* Plain text may go to a terminal as it is; of any other each odd byte is escaped. */
+static void add_safe(struct text *text, const char *more)
+{
+    size_t length = strlen(more);
+    if (text_is_plain(more, length)) {
+        text_add(text, more);
+        return;
+    }
+    size_t size = 4 * length + 8;
+    char *escaped = memory_get(size);
+    text_add(text, text_escape(escaped, size, more));
+    free(escaped);
+}
+
+static void add_time(struct text *text, const cJSON *item, const char *none)
+{
+    char when[WHEN_TEXT_MAX + 1];
+    uint64_t time;
+    if (!json_read_number(item, &time) || time == 0) {
+        text_add(text, none);
+        return;
+    }
+    when_format(when, (int64_t)time);
+    text_add(text, when);
+}
+
+static void add_scalar(struct text *text, const cJSON *item)
+{
+    if (cJSON_IsString(item)) {
+        add_safe(text, item->valuestring);
+    } else if (item && !cJSON_IsNull(item)) {
+        char *printed = cJSON_PrintUnformatted(item);
+        text_add(text, printed);
+        cJSON_free(printed);
+    }
+}
+
+static void add_members(struct text *text, const cJSON *item)
+{
+    const cJSON *member;
+    cJSON_ArrayForEach(member, item)
+    {
+        if (member != item->child)
+            text_add(text, ",");
+        if (cJSON_IsObject(item)) {
+            add_safe(text, member->string);
+            text_add(text, "=");
+        }
+        add_scalar(text, member);
+    }
+}
+
+/* The caller frees the result. */
+static char *cell_text(const cJSON *item, enum cell cell)
+{
+    struct text text = {0};
+    text_add(&text, "");
+    if (cell == CELL_TIME || cell == CELL_END)
+        add_time(&text, item, cell == CELL_END ? "never" : "-");
+    else if (cJSON_IsArray(item) || cJSON_IsObject(item))
+        add_members(&text, item);
+    else
+        add_scalar(&text, item);
+    if (!text.length)
+        text_add(&text, "-");
+    return text.data;
+}
+
+/* How many places it takes on a terminal: its code points. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++)
+        width += (*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void print_padded(const char *text, size_t width)
+{
+    (void)fputs(text, stdout);
+    for (size_t at = width_of(text); at < width; at++)
+        (void)fputc(' ', stdout);
+}
+
+void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
+                   size_t column_count)
+{
+    *listing = (struct listing){
+        .shape = output_shape(call), .columns = columns, .column_count = column_count};
+    if (listing->shape == SHAPE_TABLE)
+        listing->rows = memory_get(LISTING_ROWS * sizeof *listing->rows);
+    for (size_t i = 0; i < column_count; i++)
+        listing->widths[i] = width_of(columns[i].title);
+}
+
+static void print_title(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->column_count; i++) {
+        bool last = i + 1 == listing->column_count;
+        print_padded(listing->columns[i].title, last ? 0 : listing->widths[i] + 2);
+    }
+    (void)fputc('\n', stdout);
+    listing->titled = true;
+}
+
+static void print_row(struct listing *listing, char **cells)
+{
+    for (size_t i = 0; i < listing->column_count; i++) {
+        bool last = i + 1 == listing->column_count;
+        if (listing->shape == SHAPE_TABLE) {
+            print_padded(cells[i], last ? 0 : listing->widths[i] + 2);
+        } else {
+            (void)fputs(cells[i], stdout);
+            (void)fputs(last ? "" : "\t", stdout);
+        }
+        free(cells[i]);
+    }
+    (void)fputc('\n', stdout);
+}
+
+static void print_waiting(struct listing *listing)
+{
+    if (!listing->titled && listing->row_count)
+        print_title(listing);
+    for (size_t i = 0; i < listing->row_count; i++)
+        print_row(listing, listing->rows[i]);
+    listing->row_count = 0;
+}
+
+static void widen(struct listing *listing, char *const *cells)
+{
+    for (size_t i = 0; i < listing->column_count; i++) {
+        size_t width = width_of(cells[i]);
+        if (width > listing->widths[i])
+            listing->widths[i] = width;
+    }
+}
+
+void listing_add(struct listing *listing, cJSON *row)
+{
+    char *cells[COLUMNS_MAX];
+    if (listing->shape == SHAPE_JSON) {
+        json_print(stdout, row);
+        cJSON_Delete(row);
+        return;
+    }
+    for (size_t i = 0; i < listing->column_count; i++)
+        cells[i] = cell_text(cJSON_GetObjectItemCaseSensitive(row, listing->columns[i].key),
+                             listing->columns[i].cell);
+    cJSON_Delete(row);
+    if (listing->shape == SHAPE_TABS) {
+        print_row(listing, cells);
+        return;
+    }
+    widen(listing, cells);
+    memcpy(listing->rows[listing->row_count++], cells, sizeof *listing->rows);
+    if (listing->row_count == LISTING_ROWS)
+        print_waiting(listing);
+}
+
+void listing_end(struct listing *listing)
+{
+    print_waiting(listing);
+    free(listing->rows);
+    listing->rows = NULL;
+}
+
+static void print_line(const char *title, size_t width, const cJSON *item, enum cell cell,
+                       enum shape shape)
+{
+    char *text = cell_text(item, cell);
+    print_padded(title, shape == SHAPE_TABLE ? width + 2 : 0);
+    (void)fputs(shape == SHAPE_TABLE ? "" : "\t", stdout);
+    (void)fputs(text, stdout);
+    (void)fputc('\n', stdout);
+    free(text);
+}
+
+/* In a table the title stands before the first member only. */
+static void print_lines(const struct column *column, size_t width, const cJSON *array,
+                        enum shape shape)
+{
+    const cJSON *item;
+    if (!array->child)
+        print_line(column->title, width, NULL, CELL_PLAIN, shape);
+    cJSON_ArrayForEach(item, array)
+    {
+        bool titled = item == array->child || shape == SHAPE_TABS;
+        print_line(titled ? column->title : "", width, item, CELL_PLAIN, shape);
+    }
+}
+
+void sheet_print(const struct call *call, const struct column *columns, size_t column_count,
+                 const cJSON *object)
+{
+    enum shape shape = output_shape(call);
+    size_t width = 0;
+    for (size_t i = 0; i < column_count; i++)
+        width = width_of(columns[i].title) > width ? width_of(columns[i].title) : width;
+    for (size_t i = 0; i < column_count; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, columns[i].key);
+        if (item && columns[i].cell == CELL_LINES)
+            print_lines(&columns[i], width, item, shape);
+        else if (item)
+            print_line(columns[i].title, width, item, columns[i].cell, shape);
+    }
+}
+
+enum status output_finish(struct call *call)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return STATUS_DONE;
+    return complain(call, STATUS_FAILED, "cannot write the answer: %s%s", strerror(errno),
+                    call->command && call->command->need == NEED_WRITE
+                        ? "; the change itself was made, see 'devreg log'"
+                        : "");
+}

@@ -1,0 +1,59 @@
+/* output.h - answers on stdout, in three shapes made of the same objects.
+ *
+ *   table   on a terminal: columns with a header line; what came from outside is escaped
+ *   tabs    otherwise: the same cells parted by tabs, no header, a line each
+ *   JSON    with --json: one object a line
+ *
+ * An empty cell is "-". Times are ISO-8601 in UTC, in JSON milliseconds since 1970.
+ */
+#ifndef DEVREG_ADMIN_OUTPUT_H
+#define DEVREG_ADMIN_OUTPUT_H
+
+#include "admin/command.h"
+#include "admin/json.h"
+
+enum shape { SHAPE_TABLE, SHAPE_TABS, SHAPE_JSON };
+
+enum shape output_shape(const struct call *call);
+
+enum cell {
+    CELL_PLAIN, /* text, numbers; an array's members parted by commas; an object's as name=value */
+    CELL_TIME,  /* 0 and null are "-" */
+    CELL_END,   /* the same, but 0 and null are "never" */
+    CELL_LINES  /* an array: each member on its own line (of a sheet) */
+};
+
+struct column {
+    const char *key;   /* in the object */
+    const char *title; /* in the header, or before the value */
+    enum cell cell;
+};
+
+enum { COLUMNS_MAX = 8, LISTING_ROWS = 1000 };
+
+/* A list. The widths of a table's columns are those of its first LISTING_ROWS rows, or what later
+ * ones need, so it streams. */
+struct listing {
+    enum shape shape;
+    const struct column *columns;
+    size_t column_count, row_count;
+    size_t widths[COLUMNS_MAX];
+    bool titled;
+    char *(*rows)[COLUMNS_MAX]; /* that wait to be printed */
+};
+
+void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
+                   size_t column_count);
+/* Takes `row` over. */
+void listing_add(struct listing *listing, cJSON *row);
+/* Prints what waits, and frees. */
+void listing_end(struct listing *listing);
+
+/* One object as lines "title value"; does not take it over. Columns that it lacks are left out. */
+void sheet_print(const struct call *call, const struct column *columns, size_t column_count,
+                 const cJSON *object);
+
+/* Has all of stdout been taken? Else a complaint. */
+MUST_CHECK enum status output_finish(struct call *call);
+
+#endif

@@ -1,0 +1,40 @@
+/* presence_view.h - what the broker's plugin noted of a device, if this user may read it. */
+#ifndef DEVREG_ADMIN_PRESENCE_VIEW_H
+#define DEVREG_ADMIN_PRESENCE_VIEW_H
+
+#include "admin/command.h"
+#include "admin/json.h"
+#include "registry/presence_store.h"
+
+/* {0} is a closed one. */
+struct presence_view {
+    struct store *store;
+    struct txn *txn; /* NULL where nothing can be read: then everything is unknown */
+};
+
+/* Opens the presence store of the call's registry, quietly unknown where it cannot. */
+void presence_view_open(struct presence_view *view, const struct call *call);
+void presence_view_close(struct presence_view *view);
+
+/* Begins and ends a short scope; asking is fine within one only. */
+void presence_view_begin(struct presence_view *view);
+void presence_view_end(struct presence_view *view);
+
+enum presence_state { PRESENCE_UNKNOWN, PRESENCE_NEVER, PRESENCE_OFFLINE, PRESENCE_ONLINE };
+
+/* "unknown", "never" (connected), "offline", "online". */
+const char *presence_state_name(enum presence_state state);
+
+/* Fills `presence` for PRESENCE_OFFLINE and PRESENCE_ONLINE. What is noted of a device of the same
+ * name that was removed does not count. */
+enum presence_state presence_view_get(const struct presence_view *view, const struct device *device,
+                                      struct presence *presence);
+
+/* {"state": "offline", "since": ..., "reason": ..., "client": ..., ...}; only "state" where there
+ * is no more. The caller ends it with cJSON_Delete. */
+cJSON *presence_to_json(enum presence_state state, const struct presence *presence);
+
+/* The presence topic that the plugin last ran with, or its default. */
+void presence_view_topic(const struct presence_view *view, char topic[static RULE_FILTER_MAX + 1]);
+
+#endif
