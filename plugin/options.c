@@ -142,7 +142,7 @@ bool options_read(struct options *options, const struct mosquitto_opt *given, in
                   char error[static OPTION_ERROR_MAX + 1])
 {
     bool seen[ROWS] = {false};
-    memset(options, 0, sizeof *options); /* so that equal options are equal bytes */
+    *options = (struct options){0};
     options->presence = true;
     (void)text_copy(options->registry, OPTION_PATH_MAX, REGISTRY_DIR);
     (void)text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, "any");
@@ -159,4 +159,14 @@ bool options_read(struct options *options, const struct mosquitto_opt *given, in
         return false;
     }
     return true;
+}
+
+bool options_equal(const struct options *a, const struct options *b)
+{
+    return strcmp(a->registry, b->registry) == 0 &&
+           strcmp(a->presence_store, b->presence_store) == 0 && a->presence == b->presence &&
+           a->presence_format == b->presence_format && a->presence_delay == b->presence_delay &&
+           strcmp(a->presence_topic, b->presence_topic) == 0 &&
+           strcmp(a->anonymous_role, b->anonymous_role) == 0 && a->unknown == b->unknown &&
+           strcmp(a->client_id, b->client_id) == 0;
 }

@@ -13,7 +13,7 @@ enum { OPTION_PATH_MAX = 1000, PRESENCE_DELAY_MAX = 86400, OPTION_ERROR_MAX = 30
 enum unknown_users { UNKNOWN_DEFER, UNKNOWN_DENY };
 enum presence_format { PRESENCE_JSON, PRESENCE_PLAIN };
 
-/* Plain data: equal options are equal bytes. */
+/* Plain data. */
 struct options {
     char registry[OPTION_PATH_MAX + 1];
     char presence_store[OPTION_PATH_MAX + 1];
@@ -31,5 +31,7 @@ struct options {
  * unknown, repeated or malformed. */
 bool options_read(struct options *options, const struct mosquitto_opt *given, int count,
                   char error[static OPTION_ERROR_MAX + 1]);
+
+bool options_equal(const struct options *a, const struct options *b);
 
 #endif

@@ -87,7 +87,7 @@ static struct password_digest digest_of(const struct passwords *passwords,
                                         const struct device *device,
                                         const struct credential *credential, const char *password)
 {
-    struct password_digest digest;
+    struct password_digest digest = {{0}};
     const uint64_t numbers[] = {strlen(device->id), device->generation, credential->id,
                                 credential->secret_size};
     const struct crypto_part parts[] = {{numbers, sizeof numbers},

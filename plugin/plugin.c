@@ -411,7 +411,7 @@ static bool plugin_fill(struct plugin *plugin)
 static struct plugin *plugin_open(const struct options *options)
 {
     struct plugin *plugin = the_plugin;
-    if (plugin && memcmp(&plugin->options, options, sizeof *options) != 0) {
+    if (plugin && !options_equal(&plugin->options, options)) {
         mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: it is loaded twice with different options: "
                                            "use one plugin line, before the listeners");
         return NULL;
@@ -441,14 +441,14 @@ static void plugin_release(struct plugin *plugin)
 }
 
 static const struct {
-    int event;
     MOSQ_FUNC_generic_callback callback;
+    int event;
     bool only_2_1;
 } callbacks[] = {
-    {MOSQ_EVT_BASIC_AUTH, on_basic_auth, false}, {MOSQ_EVT_ACL_CHECK, on_acl_check, false},
-    {MOSQ_EVT_DISCONNECT, on_disconnect, false}, {MOSQ_EVT_TICK, on_tick, false},
-    {MOSQ_EVT_RELOAD, on_reload, false},         {EVENT_CONNECT, on_connect, true},
-    {EVENT_CLIENT_OFFLINE, on_disconnect, true},
+    {on_basic_auth, MOSQ_EVT_BASIC_AUTH, false}, {on_acl_check, MOSQ_EVT_ACL_CHECK, false},
+    {on_disconnect, MOSQ_EVT_DISCONNECT, false}, {on_tick, MOSQ_EVT_TICK, false},
+    {on_reload, MOSQ_EVT_RELOAD, false},         {on_connect, EVENT_CONNECT, true},
+    {on_disconnect, EVENT_CLIENT_OFFLINE, true},
 };
 
 /* A second load into the same listener is told ALREADY_REGISTERED by 2.0: the first one's callbacks

@@ -353,13 +353,13 @@ void presence_close(struct presences *presences, int64_t now)
     for (struct table_node *n = table_next(&presences->entries, NULL), *next; n; n = next) {
         struct presence_entry *entry = AROUND(n, struct presence_entry, node);
         next = table_next(&presences->entries, n);
+        bool told = entry->dirty || entry->current;
         if (entry->current) {
             entry->current = NULL;
             entry->ended_at = now;
             entry->record.reason = REASON_SERVER_SHUTDOWN;
-            dirty_add(presences, entry);
         }
-        if (entry->dirty && !entry->forgotten && record_update(entry, now))
+        if (told && !entry->forgotten && record_update(entry, now))
             (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
         free(entry);
     }

@@ -62,10 +62,9 @@ void presence_walk_on(struct presences *presences, int64_t now)
 {
     struct presence_walk *walk = &presences->walk;
     struct presence record;
-    enum err e = ERR_OK;
     for (int i = 0; i < RECORDS_A_TICK && presences->in_flight < JOBS_WAITING_MAX; i++) {
         char device[DEVICE_ID_MAX + 1];
-        e = txn_renew(presences->reader);
+        enum err e = txn_renew(presences->reader);
         if (!e) {
             e = presence_next(presences->reader, walk->after, device, &record);
             txn_reset(presences->reader);

@@ -12,7 +12,7 @@ static struct table_node **head_of(const struct table *table, uint64_t hash)
 static bool grow(struct table *table)
 {
     struct table bigger = {.room = table->room ? table->room * 2 : FIRST_ROOM};
-    bigger.heads = calloc(bigger.room, sizeof *bigger.heads);
+    bigger.heads = calloc(bigger.room, sizeof *bigger.heads); /* NOLINT: pointers are meant */
     if (!bigger.heads)
         return table->room > 0; /* longer chains do as well */
     for (size_t i = 0; i < table->room; i++) {

@@ -163,10 +163,9 @@ static void insert(struct policy *policy, int32_t index)
     struct topic_levels levels;
     const struct rule *rule = &policy->rules.items[index];
     int32_t node = ROOT;
-    size_t last;
-    (void)topic_split(&levels, rule->filter); /* a rule's filter has few enough levels */
-    last = levels.count - 1;
-    bool rest = level_is(&levels.level[last], '#');
+    if (!topic_split(&levels, rule->filter))
+        return; /* no rule has such a filter: rules_set refuses it */
+    bool rest = level_is(&levels.level[levels.count - 1], '#');
     for (size_t i = 0; i < levels.count - rest; i++)
         node = child_along(policy, node, &levels.level[i]);
     struct ends *ends = rest ? &policy->nodes[node].rest : &policy->nodes[node].exact;
@@ -199,7 +198,9 @@ static bool allocate(struct policy *policy)
     policy->edges = calloc(places, sizeof *policy->edges);
     policy->names = calloc(levels + 1, sizeof *policy->names);
     policy->edge_mask = (uint32_t)(places - 1);
-    return policy->nodes && policy->edges && policy->names;
+    if (!policy->nodes || !policy->edges || !policy->names)
+        return false;
+    return true;
 }
 
 enum err policy_compile(struct policy **out, const struct rules *rules)

@@ -26,7 +26,7 @@ const char *reason_name(enum reason reason)
 struct client_hash client_hash_of(const char *client_id)
 {
     static const uint8_t key[CRYPTO_KEY_SIZE] = "devreg/client/1";
-    struct client_hash hash;
+    struct client_hash hash = {{0}};
     const struct crypto_part part = {client_id, strlen(client_id)};
     crypto_keyed_hash(hash.bytes, key, &part, 1);
     return hash;

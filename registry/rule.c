@@ -193,7 +193,9 @@ enum err rules_set(struct rules *rules, enum effect effect, enum action action, 
         }
         memmove(&rules->items[at + 1], &rules->items[at],
                 (rules->count - at) * sizeof *rules->items);
-        rules->items[at] = (struct rule){effect, action, own};
+        rules->items[at].effect = effect;
+        rules->items[at].action = action;
+        rules->items[at].filter = own;
         rules->count++;
     }
     if (replaced)

@@ -75,8 +75,10 @@ static enum err from_lmdb(int code)
     case MDB_BAD_VALSIZE:
         return ERR_INVALID;
     default:
-        return err_from_errno(code);
+        break;
     }
+    enum err e = err_from_errno(code);
+    return e ? e : ERR_IO;
 }
 
 /* Under a key of its own for each record key, so that a record is bound to its place. */
@@ -223,7 +225,7 @@ static bool key_fits(struct bytes key)
 
 static MDB_val to_val(struct bytes bytes)
 {
-    return (MDB_val){bytes.size, (void *)(uintptr_t)bytes.data};
+    return (MDB_val){bytes.size, (void *)bytes.data};
 }
 
 enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
@@ -294,7 +296,7 @@ enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct byte
                   struct bytes *record)
 {
     bool first = after.size == 0;
-    MDB_val from = first ? (MDB_val){1, &kind} : to_val(after), k = from, value;
+    MDB_val from = first ? (MDB_val){1, &kind} : to_val(after), k = from, value = {0, NULL};
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS)
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
@@ -307,7 +309,7 @@ enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct byte
 enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key, struct bytes *record)
 {
     uint8_t above = (uint8_t)(kind + 1);
-    MDB_val k = {1, &above}, value;
+    MDB_val k = {1, &above}, value = {0, NULL};
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS) {
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
@@ -414,9 +416,8 @@ static enum err env_look(struct store *store)
  * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. */
 static enum err env_open_and_look(struct store *store, const char *dir)
 {
-    enum err e;
     for (int tries = 0;; tries++) {
-        e = env_open(store, dir, store->mode == STORE_READ ? MDB_RDONLY : 0);
+        enum err e = env_open(store, dir, store->mode == STORE_READ ? MDB_RDONLY : 0);
         if (e)
             return e;
         store_check_readers(store);
@@ -427,7 +428,7 @@ static enum err env_open_and_look(struct store *store, const char *dir)
         store->env = NULL;
         if (e != ERR_IO || tries == OPEN_TRIES)
             return e;
-        const struct timespec pause = {0, 20 * 1000000};
+        const struct timespec pause = {0, 20 * 1000000L};
         (void)nanosleep(&pause, NULL);
     }
 }
@@ -546,7 +547,7 @@ static enum err write_first(const char *dir, enum store_kind kind,
                             enum err (*fill)(struct txn *txn, void *context), void *context)
 {
     struct store store = {.kind = kind, .mode = STORE_WRITE};
-    struct txn *txn;
+    struct txn *txn = NULL;
     enum err e = env_open(&store, dir, 0);
     if (e)
         return e;

@@ -34,7 +34,7 @@ enum err err_from_errno(int code)
 
 static enum err lock_directory(int fd)
 {
-    const struct timespec pause = {0, 10 * 1000000};
+    const struct timespec pause = {0, 10 * 1000000L};
     for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return err_from_errno(errno);
