@@ -39,6 +39,7 @@ static enum status set_device(struct call *call, struct device *device, void *co
         status = take_fields(call, device);
     if (!status && call_option(call, OPT_ROLES)) {
         device->role_count = 0;
+        detail_add(call, "-@*");
         status = device_take_roles(call, device, OPT_ROLES);
     }
     if (!status)

@@ -215,18 +215,19 @@ static enum status store_all(struct call *call, const struct import_file *import
 static enum status complain_lines(struct call *call, const struct import_file *import,
                                   enum status status)
 {
+    import_tell_rejects(import);
     return complain(call, status, SHOWN ": %zu bad line%s: nothing was imported", import->path,
-                    import->bad_lines, plural(import->bad_lines));
+                    import->reject_count, plural(import->reject_count));
 }
 
 static enum status import_all(struct call *call, struct import_file *import, FILE *file)
 {
     enum status status = import_file_read(call, import, file);
-    if (!status && import->bad_lines)
+    if (!status && import->reject_count)
         return complain_lines(call, import, STATUS_MISUSE);
     if (!status)
         status = check_registry(call, import);
-    if (!status && import->bad_lines)
+    if (!status && import->reject_count)
         return complain_lines(call, import, STATUS_NO);
     return status ? status : store_all(call, import);
 }

@@ -1,6 +1,8 @@
 /* devreg init: a new registry that the broker can read. */
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/complain.h"
@@ -36,6 +38,9 @@ static enum status complain_create(struct call *call, enum err e)
     if (e == ERR_INVALID)
         return complain(call, STATUS_NO,
                         SHOWN ": it holds other files: name a directory that is empty or new", dir);
+    struct stat info;
+    if (e != ERR_PERMISSION && stat(dir, &info) == 0 && !S_ISDIR(info.st_mode))
+        return complain(call, STATUS_NO, SHOWN ": it is no directory: name another with -r", dir);
     if (e == ERR_NOT_FOUND || e == ERR_NO_REGISTRY)
         return complain(call, STATUS_FAILED,
                         SHOWN ": the directory above it is not there: make that first", dir);

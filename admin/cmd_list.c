@@ -134,13 +134,28 @@ static enum status list_all(struct call *call, struct list *list)
     listing_end(&list->listing);
     if (e && e != ERR_NOT_FOUND)
         return complain_err(call, e);
-    return list->damaged ? complain_err(call, ERR_DAMAGED) : STATUS_DONE;
+    return list->damaged ? complain_damaged(call) : STATUS_DONE;
+}
+
+/* A role that is not there is a typing error, and not an empty list. */
+static enum status check_role(struct call *call, const char *name)
+{
+    struct role role;
+    enum status status = read_begin(call);
+    if (!status)
+        status = role_find(call, name, &role);
+    if (!status)
+        role_clear(&role);
+    registry_end(call->registry);
+    return status;
 }
 
 enum status cmd_list(struct call *call)
 {
     struct list list = {.damaged = false};
     enum status status = take_filters(call, &list);
+    if (!status && list.role)
+        status = check_role(call, list.role);
     if (status)
         return status;
     presence_view_open(&list.view, call);

@@ -97,7 +97,7 @@ enum status cmd_role_list(struct call *call)
     listing_end(&listing);
     if (e != ERR_NOT_FOUND)
         return complain_err(call, e);
-    return damaged ? complain_err(call, ERR_DAMAGED) : STATUS_DONE;
+    return damaged ? complain_damaged(call) : STATUS_DONE;
 }
 
 static void role_print(const struct call *call, const cJSON *answer)

@@ -32,7 +32,7 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_TOO_MANY] = "remove some first",
     [ERR_FULL] = "make room on the disk, then try again",
     [ERR_BUSY] = "try again when the other devreg is done",
-    [ERR_DAMAGED] = "see 'devreg check'; restore it from an export",
+    [ERR_DAMAGED] = "restore it from an export",
     [ERR_TOO_NEW] = "upgrade this devreg",
     [ERR_FILESYSTEM] = "keep it on a local disk",
     [ERR_OTHER_PID_NS] = "run devreg in the broker's container, as with 'docker exec'",
@@ -97,6 +97,12 @@ enum status complain_no_role(struct call *call, const char *name)
                     name, name);
 }
 
+enum status complain_damaged(struct call *call)
+{
+    return complain(call, STATUS_FAILED,
+                    "some records are damaged: the list lacks them; see 'devreg check'");
+}
+
 enum status complain_revoked(struct call *call, const char *id)
 {
     return complain(call, STATUS_NO,
@@ -105,6 +111,7 @@ enum status complain_revoked(struct call *call, const char *id)
                     id, id, id);
 }
 
+PRINTF_LIKE(2, 0)
 static void say(const char *before, const char *format, va_list values)
 {
     char line[COMPLAINT_MAX + 1], escaped[4 * COMPLAINT_MAX + 1];

@@ -34,6 +34,9 @@ enum status check_role_name(struct call *call, const char *name);
 enum status complain_no_device(struct call *call, const char *id);
 enum status complain_no_role(struct call *call, const char *name);
 
+/* Some records of a list were warned of and left out. */
+enum status complain_damaged(struct call *call);
+
 /* Nothing but `remove` and `add` leads out of revoked. */
 enum status complain_revoked(struct call *call, const char *id);
 

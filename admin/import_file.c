@@ -10,6 +10,19 @@
 #include "admin/record_reader.h"
 #include "registry/record.h"
 
+/* An array that is full, moved to twice the room. */
+static void *grow(void *items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return items;
+    *room = *room ? 2 * *room : 64;
+    void *grown = memory_get(*room * size);
+    if (count)
+        memcpy(grown, items, count * size);
+    free(items);
+    return grown;
+}
+
 void import_reject(struct import_file *import, size_t line, const char *format, ...)
 {
     char reason[COMPLAINT_MAX + 1];
@@ -17,8 +30,26 @@ void import_reject(struct import_file *import, size_t line, const char *format, 
     va_start(values, format);
     vsnprintf(reason, sizeof reason, format, values);
     va_end(values);
-    tell("devreg: " SHOWN ":%zu: %s", import->path, line, reason);
-    import->bad_lines++;
+    import->rejects =
+        grow(import->rejects, import->reject_count, &import->reject_room, sizeof *import->rejects);
+    char *copy = memory_get(strlen(reason) + 1);
+    strcpy(copy, reason);
+    import->rejects[import->reject_count++] = (struct import_reject){line, copy};
+}
+
+static int reject_order(const void *a, const void *b)
+{
+    const struct import_reject *x = a, *y = b;
+    return (x->line > y->line) - (x->line < y->line);
+}
+
+void import_tell_rejects(const struct import_file *import)
+{
+    if (import->reject_count)
+        qsort(import->rejects, import->reject_count, sizeof *import->rejects, reject_order);
+    for (size_t i = 0; i < import->reject_count; i++)
+        tell("devreg: " SHOWN ":%zu: %s", import->path, import->rejects[i].line,
+             import->rejects[i].reason);
 }
 
 /* A copy in lower case, as the registry folds names. */
@@ -33,15 +64,7 @@ static char *fold(const char *name)
 
 static struct import_item *items_add(struct import_items *items, size_t line, const char *name)
 {
-    if (items->count == items->room) {
-        size_t room = items->room ? 2 * items->room : 64;
-        struct import_item *grown = memory_get(room * sizeof *grown);
-        if (items->count)
-            memcpy(grown, items->items, items->count * sizeof *grown);
-        free(items->items);
-        items->items = grown;
-        items->room = room;
-    }
+    items->items = grow(items->items, items->count, &items->room, sizeof *items->items);
     struct import_item *item = &items->items[items->count++];
     *item = (struct import_item){.line = line, .name = fold(name)};
     return item;
@@ -61,6 +84,11 @@ void import_file_clear(struct import_file *import)
 {
     items_clear(&import->roles);
     items_clear(&import->devices);
+    for (size_t i = 0; i < import->reject_count; i++)
+        free(import->rejects[i].reason);
+    free(import->rejects);
+    import->rejects = NULL;
+    import->reject_count = import->reject_room = 0;
     crypto_wipe(import->secret, sizeof import->secret);
 }
 
@@ -161,9 +189,10 @@ static bool read_lines(struct import_file *import, FILE *file)
     bool header = false, go_on = true;
     while (go_on && (length = getline(&text, &room, file)) >= 0) {
         line++;
-        if (strlen(text) != (size_t)length)
+        if (strlen(text) != (size_t)length) {
             import_reject(import, line, "it holds a NUL");
-        else if (!is_blank(text))
+            go_on = header;
+        } else if (!is_blank(text))
             go_on = read_text(import, text, line, &header);
         crypto_wipe(text, (size_t)length);
     }

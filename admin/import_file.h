@@ -27,17 +27,24 @@ struct import_file {
     struct import_items roles, devices; /* sorted by name, each once */
     enum secrets secrets;
     uint8_t secret[CRYPTO_KEY_SIZE]; /* WITH_SECRETS: the registry's */
-    size_t bad_lines;                /* all reported on stderr */
+    struct import_reject {
+        size_t line;
+        char *reason;
+    } * rejects; /* the bad lines */
+    size_t reject_count, reject_room;
 };
 
-/* Reads all of `file`. Bad lines are reported and counted, and the rest is read on. End it with
+/* Reads all of `file`. Bad lines are kept as rejects, and the rest is read on. End it with
  * import_file_clear. */
 MUST_CHECK enum status import_file_read(struct call *call, struct import_file *import, FILE *file);
 void import_file_clear(struct import_file *import);
 
-/* Says on stderr what is wrong with a line, and counts it. */
+/* Keeps what is wrong with a line. */
 void import_reject(struct import_file *import, size_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Says on stderr what is wrong with each bad line, in their order. Outside of any scope. */
+void import_tell_rejects(const struct import_file *import);
 
 /* Is there an item of that name, which may be written in any case? */
 bool import_holds(const struct import_items *items, const char *name);

@@ -61,18 +61,6 @@ static const struct command *command_find(int argc, char *const *argv, int at, i
     return NULL;
 }
 
-static enum status unknown_command(struct call *call, const char *word)
-{
-    struct nearest nearest = nearest_to(word, strlen(word));
-    for (size_t i = 0; i < command_count; i++)
-        nearest_offer(&nearest, commands[i].name);
-    if (nearest.found)
-        return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: did you mean '%s'?", word,
-                        nearest.found);
-    return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: 'devreg --help' lists them all",
-                    word);
-}
-
 /* The first word of verbs that have two. */
 static bool is_group(const char *word)
 {
@@ -84,16 +72,44 @@ static bool is_group(const char *word)
     return false;
 }
 
-static enum status group_alone(struct call *call, const char *group, const char *word)
+/* The verb that `word` may have meant, or NULL. */
+static const char *nearest_command(const char *word)
 {
+    struct nearest nearest = nearest_to(word, strlen(word));
+    for (size_t i = 0; i < command_count; i++)
+        nearest_offer(&nearest, commands[i].name);
+    return nearest.found;
+}
+
+/* argv[at] begins no verb, or not with what follows it. */
+static enum status unknown_command(struct call *call, int argc, char *const *argv, int at)
+{
+    char two[NEAREST_MAX + 2] = "";
+    const char *word = argv[at], *next = at + 1 < argc ? argv[at + 1] : NULL;
+    const char *meant = nearest_command(word);
+    if (!meant && next) {
+        snprintf(two, sizeof two, "%.*s %.*s", NEAREST_MAX / 2, word, NEAREST_MAX / 2, next);
+        meant = nearest_command(two);
+    }
+    if (meant)
+        return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: did you mean '%s'?",
+                        *two ? two : word, meant);
+    bool group = is_group(word);
+    return complain(call, STATUS_MISUSE,
+                    "'" SHOWN "' is no verb: 'devreg %s%s--help' lists them all",
+                    group ? two : word, group ? word : "", group ? " " : "");
+}
+
+/* `devreg role`, and no verb of it. */
+static enum status group_alone(struct call *call, int argc, char *const *argv, int at)
+{
+    const char *group = argv[at], *word = at + 1 < argc ? argv[at + 1] : NULL;
     bool asks = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
     if (asks && help_group(stdout, group))
         return STATUS_DONE;
-    if (!word || word[0] == '-')
-        return complain(call, STATUS_MISUSE, "'%s' needs a verb: see 'devreg %s --help'", group,
-                        group);
-    return complain(call, STATUS_MISUSE, "'%s " SHOWN "' is no verb: see 'devreg %s --help'", group,
-                    word, group);
+    if (word && word[0] != '-')
+        return unknown_command(call, argc, argv, at);
+    return complain(call, STATUS_MISUSE, "'%s' needs a verb: see 'devreg %s --help'", group, group);
 }
 
 /* `devreg help`, `devreg help VERB`. */
@@ -108,7 +124,7 @@ static enum status help_verb(struct call *call, int argc, char *const *argv, int
     if (command)
         help_command(stdout, command);
     else if (!help_group(stdout, argv[at]))
-        return unknown_command(call, argv[at]);
+        return unknown_command(call, argc, argv, at);
     return STATUS_DONE;
 }
 
@@ -196,8 +212,8 @@ static enum status run(struct call *call, int argc, char *const *argv)
         return help_verb(call, argc, argv, at + 1);
     call->command = command_find(argc, argv, at, &words);
     if (!call->command)
-        return is_group(argv[at]) ? group_alone(call, argv[at], at + 1 < argc ? argv[at + 1] : NULL)
-                                  : unknown_command(call, argv[at]);
+        return is_group(argv[at]) ? group_alone(call, argc, argv, at)
+                                  : unknown_command(call, argc, argv, at);
     if (arguments_parse(&call->arguments, argc, argv, at + words,
                         call->command->options | OPTIONS_COMMON, false, problem) < 0)
         return misread(call, problem);

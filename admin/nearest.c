@@ -42,7 +42,7 @@ void nearest_offer(struct nearest *nearest, const char *known)
     if (!*nearest->word || length > NEAREST_MAX)
         return;
     size_t edits = count_edits(nearest->word, known);
-    if (edits < nearest->edits && edits <= (length + 2) / 3) {
+    if (edits < nearest->edits && edits <= length / 3) {
         nearest->edits = edits;
         nearest->found = known;
     }

@@ -7,6 +7,8 @@
 #include "registry/key.h"
 #include "registry/text.h"
 
+#define TIME_MAX 253402300799999 /* the last millisecond of the year 9999 */
+
 /* What is being read into. The fields that both records have are pointed at. */
 struct target {
     struct device *device; /* NULL for a role */
@@ -76,6 +78,8 @@ static bool read_time(const struct target *target, const cJSON *value, int64_t *
     uint64_t number;
     if (!read_number(target, value, &number))
         return false;
+    if (number > TIME_MAX)
+        return refuse(target, "'%s' is behind the year 9999", value->string);
     *to = (int64_t)number;
     return true;
 }

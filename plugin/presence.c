@@ -359,7 +359,8 @@ void presence_close(struct presences *presences, int64_t now)
             entry->ended_at = now;
             entry->record.reason = REASON_SERVER_SHUTDOWN;
         }
-        if (told && !entry->forgotten && record_update(entry, now))
+        (void)record_update(entry, now);
+        if (told && !entry->forgotten)
             (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
         free(entry);
     }

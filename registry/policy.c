@@ -197,6 +197,7 @@ static bool allocate(struct policy *policy)
     policy->nodes = calloc(levels + 1, sizeof *policy->nodes);
     policy->edges = calloc(places, sizeof *policy->edges);
     policy->names = calloc(levels + 1, sizeof *policy->names);
+    policy->name_count = policy->node_count = 0;
     policy->edge_mask = (uint32_t)(places - 1);
     if (!policy->nodes || !policy->edges || !policy->names)
         return false;

@@ -126,10 +126,10 @@ enum err txn_reader(struct txn **out, struct store *store)
     if (!txn)
         return ERR_NO_MEMORY;
     txn->store = store;
-    int code = begin_read(txn);
-    if (code) {
+    enum err e = from_lmdb(begin_read(txn));
+    if (e) {
         free(txn);
-        return from_lmdb(code);
+        return e;
     }
     mdb_txn_reset(txn->mdb);
     *out = txn;
@@ -399,7 +399,7 @@ static enum err env_open(struct store *store, const char *dir, unsigned flags)
 
 static enum err env_look(struct store *store)
 {
-    struct txn *txn;
+    struct txn *txn = NULL;
     enum err e = txn_reader(&txn, store);
     if (e)
         return e;
