@@ -86,12 +86,22 @@ enum status role_change(struct call *call, const char *name, struct role *role, 
 
 void detail_add(struct call *call, const char *format, ...)
 {
-    char phrase[LOG_DETAIL_MAX + 1];
+    char phrase[COMPLAINT_MAX + 1];
     size_t used = strlen(call->detail);
     va_list values;
     va_start(values, format);
-    int length = vsnprintf(phrase, sizeof phrase, format, values);
+    vsnprintf(phrase, sizeof phrase, format, values);
     va_end(values);
-    if (length >= 0 && used + (size_t)length + 2 <= LOG_DETAIL_MAX)
-        snprintf(call->detail + used, sizeof call->detail - used, "%s%s", used ? ", " : "", phrase);
+    size_t length = strlen(phrase), separator = used ? 2 : 0;
+    if (used + separator + 3 > LOG_DETAIL_MAX)
+        return;
+    memcpy(call->detail + used, ", ", separator);
+    used += separator;
+    size_t room = LOG_DETAIL_MAX - used;
+    bool cut = length > room;
+    if (cut) /* before a character, not within one */
+        for (length = room - 3; length && (phrase[length] & 0xc0) == 0x80;)
+            length--;
+    memcpy(call->detail + used, phrase, length);
+    strcpy(call->detail + used + length, cut ? "..." : "");
 }

@@ -32,7 +32,7 @@ role_change(struct call *call, const char *name, struct role *role, enum log_ver
             enum status (*edit)(struct call *call, struct role *role, void *context),
             void *context);
 
-/* Adds a phrase to call->detail, parted by ", ". What does not fit is left out. */
+/* Adds a phrase to call->detail, parted by ", ". What does not fit is cut, and ends in "...". */
 void detail_add(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

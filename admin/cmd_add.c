@@ -37,7 +37,7 @@ static enum status id_is_free(struct call *call, const char *id)
     if (e == ERR_NOT_FOUND)
         return STATUS_DONE;
     if (e)
-        return complain_err(call, e);
+        return device_error(call, e, id);
     if (strcmp(twin, id) == 0)
         return complain(call, STATUS_NO, "%s: it is there already; see 'devreg show %s'", id, id);
     return complain(call, STATUS_NO, "%s: it differs only in case from %s: choose another id", id,
@@ -54,7 +54,7 @@ static enum status roles_are_there(struct call *call, const struct device *devic
                             "the role @" DEFAULT_ROLE " of new devices is not there: make it with "
                             "'devreg role add " DEFAULT_ROLE "', or use --role or --no-role");
         if (e)
-            return complain_err(call, e);
+            return role_error(call, e, DEFAULT_ROLE);
         role_clear(&role);
         return STATUS_DONE;
     }

@@ -34,13 +34,17 @@ static void print_text(const struct call *call, const struct findings *findings,
     cJSON_ArrayForEach(finding, findings->list)
     {
         listing_add(&listing, cJSON_Duplicate(finding, true));
+        if (listing.row_count == LISTING_ROWS)
+            listing_flush(&listing);
     }
     listing_end(&listing);
     tell("%" PRIu64 " device%s, %" PRIu64 " role%s, %" PRIu64 " log entries: %" PRIu64 " finding%s",
          result->devices, plural(result->devices), result->roles, plural(result->roles),
          result->entries, findings->count, plural(findings->count));
     if (result->findings)
-        tell("What is damaged denies. Restore it from an export, or remove it and add it again.");
+        tell(
+            "What is damaged denies. To be rid of it: 'devreg export --with-hashes FILE' keeps the "
+            "rest, with its keys; import that into a new registry.");
 }
 
 static void print_json(const struct findings *findings, const struct registry_check *result)

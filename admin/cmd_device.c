@@ -136,8 +136,7 @@ enum status cmd_remove(struct call *call)
         status = change_begin(call);
     if (status)
         return status;
-    enum err e = registry_remove_device(call->registry, id);
-    status = e == ERR_NOT_FOUND ? complain_no_device(call, id) : complain_err(call, e);
+    status = device_error(call, registry_remove_device(call->registry, id), id);
     if (status) {
         change_end(call);
         return status;

@@ -81,15 +81,17 @@ static struct decision decide(const struct inquiry *inquiry, int64_t now)
     return access_decide(&access, inquiry->question, inquiry->topic, now);
 }
 
-/* When the log says that the device came into its state; 0 where it no longer does. */
-static int64_t state_since(struct call *call, const struct device *device)
+/* When, as the log says, the device came into the state that denies; 0 where that is not why, or
+ * the log no longer says. */
+static int64_t state_since(struct call *call, const struct device *device, enum why why)
 {
-    enum log_verb verb = device->state == DEVICE_REVOKED ? LOG_REVOKE : LOG_DISABLE;
     struct log_entry entry = {.seq = 0};
     int64_t since = 0;
+    if (why != WHY_DISABLED && why != WHY_REVOKED)
+        return 0;
     while (registry_next_entry(call->registry, entry.seq, &entry) == ERR_OK) {
-        if (entry.verb == verb && entry.kind == LOG_DEVICE &&
-            strcmp(entry.subject, device->id) == 0)
+        if (entry.verb == (why == WHY_REVOKED ? LOG_REVOKE : LOG_DISABLE) &&
+            entry.kind == LOG_DEVICE && strcmp(entry.subject, device->id) == 0)
             since = entry.time;
     }
     return since;
@@ -172,19 +174,17 @@ static void answer_print(const struct inquiry *inquiry, const struct decision *d
                      state && *device->reason ? ": " : "", state ? device->reason : "");
 }
 
-static enum status answer(struct call *call, const struct inquiry *inquiry)
+static enum status answer(const struct call *call, const struct inquiry *inquiry,
+                          const struct decision *decision, int64_t since)
 {
-    struct decision decision = decide(inquiry, call->now);
-    bool state = decision.why == WHY_DISABLED || decision.why == WHY_REVOKED;
-    int64_t since = state ? state_since(call, &inquiry->device) : 0;
     if (call->json) {
-        cJSON *json = answer_of(inquiry, &decision, since);
+        cJSON *json = answer_of(inquiry, decision, since);
         json_print(stdout, json);
         cJSON_Delete(json);
     } else {
-        answer_print(inquiry, &decision, since);
+        answer_print(inquiry, decision, since);
     }
-    return decision.verdict == VERDICT_ALLOW ? STATUS_DONE : STATUS_NO;
+    return decision->verdict == VERDICT_ALLOW ? STATUS_DONE : STATUS_NO;
 }
 
 static void warn_of_client_id(const struct inquiry *inquiry)
@@ -210,8 +210,11 @@ enum status cmd_explain(struct call *call)
         status = compile_policies(call, &inquiry);
     if (!status) {
         find_presence_topic(call, &inquiry);
+        struct decision decision = decide(&inquiry, call->now);
+        int64_t since = state_since(call, &inquiry.device, decision.why);
+        registry_end(call->registry);
         warn_of_client_id(&inquiry);
-        status = answer(call, &inquiry);
+        status = answer(call, &inquiry, &decision, since);
     }
     for (size_t i = 0; i <= ROLES_MAX; i++)
         policy_free(inquiry.policies[i]);

@@ -117,6 +117,7 @@ static enum err list_some(struct call *call, struct list *list)
     }
     presence_view_end(&list->view);
     registry_end(call->registry);
+    listing_flush(&list->listing);
     return e;
 }
 

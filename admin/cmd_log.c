@@ -90,6 +90,8 @@ static enum err walk(struct call *call, const struct query *query, struct listin
                 listing_add(listing, entry_to_json(&entry, listing->shape));
         }
         registry_end(call->registry);
+        if (listing)
+            listing_flush(listing);
     }
     return e;
 }

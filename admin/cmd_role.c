@@ -21,7 +21,7 @@ static enum status role_store(struct call *call, struct role *role)
                         "@%s: it differs only in case from a role that is there; see 'devreg role "
                         "list'",
                         role->name);
-    return complain_err(call, e);
+    return role_error(call, e, role->name);
 }
 
 enum status cmd_role_add(struct call *call)
@@ -78,6 +78,7 @@ static enum err list_some(struct call *call, struct listing *listing,
         role_clear(&role);
     }
     registry_end(call->registry);
+    listing_flush(listing);
     return e;
 }
 
@@ -127,6 +128,7 @@ enum status cmd_role_show(struct call *call)
         return status;
     status = complain_err(call, role_answer(call, &role, &answer));
     role_clear(&role);
+    registry_end(call->registry);
     if (!status)
         role_print(call, answer);
     cJSON_Delete(answer);
@@ -154,10 +156,7 @@ enum status cmd_role_remove(struct call *call)
     if (status)
         return status;
     enum err e = registry_remove_role(call->registry, name);
-    if (e == ERR_IN_USE)
-        status = complain_in_use(call, name);
-    else
-        status = e == ERR_NOT_FOUND ? complain_no_role(call, name) : complain_err(call, e);
+    status = e == ERR_IN_USE ? complain_in_use(call, name) : role_error(call, e, name);
     if (status) {
         change_end(call);
         return status;

@@ -35,7 +35,7 @@ struct call;
 
 struct command {
     const char *name;     /* one word or two: "add", "role add" */
-    const char *words;    /* its arguments, as help shows them */
+    const char *words;    /* its arguments, as help shows them; NULL for none */
     const char *summary;  /* one line, without a full stop */
     const char *details;  /* more for --help; or NULL */
     const char *examples; /* lines */

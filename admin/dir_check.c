@@ -25,12 +25,14 @@ static bool look(const struct dir_report *report, const char *name, mode_t kind,
         report->report(report->context, report->dir, "its path is too long");
         return false;
     }
-    if (lstat(path, info) == 0 && (info->st_mode & S_IFMT) == kind)
+    int failed = *name ? lstat(path, info) : stat(path, info); /* the registry may be linked to */
+    if (!failed && (info->st_mode & S_IFMT) == kind)
         return true;
-    if (errno == EACCES && lstat(path, info) != 0)
+    if (failed && errno == EACCES)
         snprintf(problem, sizeof problem, "cannot be looked at: run it as root, as with sudo");
     else
-        snprintf(problem, sizeof problem, "is missing, or not a plain %s",
+        snprintf(problem, sizeof problem,
+                 "is missing, or no %s: compare with a fresh 'devreg -r DIR init'",
                  kind == S_IFDIR ? "directory" : "file");
     report->report(report->context, path, problem);
     return false;

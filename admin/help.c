@@ -38,6 +38,8 @@ void help_all(FILE *file)
     print_options(file, OPTIONS_FIRST);
     (void)fputs("\n'devreg VERB --help' tells more. A role is written @NAME where a device could "
                 "stand.\n"
+                "Lists are tables on a terminal, and else lines of cells parted by tabs, without a "
+                "header.\n"
                 "Exit status: 0 done, 1 no (not found, denied, there already), 2 used wrongly,\n"
                 "3 the system failed. Where it is not 0, nothing was changed unless it says so.\n",
                 file);
@@ -46,7 +48,8 @@ void help_all(FILE *file)
 void help_command(FILE *file, const struct command *command)
 {
     (void)fprintf(file, "Usage: devreg %s%s%s [OPTION...]\n\n%s.\n", command->name,
-                  *command->words ? " " : "", command->words, command->summary);
+                  command->words ? " " : "", command->words ? command->words : "",
+                  command->summary);
     if (command->details)
         (void)fprintf(file, "\n%s\n", command->details);
     (void)fputs("\nOptions:\n", file);

@@ -78,31 +78,41 @@ static uint32_t read_point(const unsigned char *s, size_t *size)
     return point;
 }
 
-static void print_ascii(FILE *file, const char *text)
+/* A copy in which all but ASCII is escaped; at most six characters for a byte. */
+static char *escape_text(const char *text)
 {
+    char *escaped = memory_get(6 * strlen(text) + 1), *to = escaped;
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
         size_t size = 1;
-        uint32_t point = *s < 0x7f ? *s : *s == 0x7f ? 0x7f : read_point(s, &size);
+        uint32_t point = *s < 0x80 ? *s : read_point(s, &size);
         if (point < 0x7f)
-            (void)fputc((int)point, file);
+            *to++ = (char)point;
         else if (point < 0x10000)
-            (void)fprintf(file, "\\u%04x", (unsigned)point);
+            to += sprintf(to, "\\u%04x", (unsigned)point);
         else
-            (void)fprintf(file, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (point >> 10)),
+            to += sprintf(to, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (point >> 10)),
                           (unsigned)(0xdc00 + (point & 0x3ff)));
         s += size;
     }
+    *to = '\0';
+    return escaped;
+}
+
+char *json_format(const cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted(json);
+    if (text_is_plain(text, strlen(text)))
+        return text;
+    char *escaped = escape_text(text);
+    free(text);
+    return escaped;
 }
 
 void json_print(FILE *file, const cJSON *json)
 {
-    char *text = cJSON_PrintUnformatted(json);
-    if (text_is_plain(text, strlen(text)))
-        (void)fputs(text, file);
-    else
-        print_ascii(file, text);
-    (void)fputc('\n', file);
-    cJSON_free(text);
+    char *text = json_format(json);
+    (void)fprintf(file, "%s\n", text);
+    free(text);
 }
 
 /* Does `text` hold the escape \u0000, and not a backslash (written as two) before "u0000"? */

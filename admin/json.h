@@ -26,8 +26,10 @@ void json_time(cJSON *object, const char *key, int64_t time);
 cJSON *json_array(cJSON *object, const char *key);
 void json_add(cJSON *array, const char *text);
 
-/* Writes it as one line. Text that is not plain (text.h) is written with \u escapes, so that no
- * line can move a terminal. */
+/* One line without its end, which the caller frees. Text that is not plain (text.h) is written with
+ * \u escapes, so that no line can move a terminal. */
+char *json_format(const cJSON *json);
+/* Writes that line. */
 void json_print(FILE *file, const cJSON *json);
 
 /* Reads one value and nothing after it. NULL where it is none, or holds \u0000. End with

@@ -24,22 +24,34 @@ enum status read_begin(struct call *call)
     return complain_err(call, registry_read(call->registry));
 }
 
-enum status device_find(struct call *call, const char *id, struct device *device)
+enum status device_error(struct call *call, enum err e, const char *id)
 {
-    enum err e = registry_get_device(call->registry, id, device);
+    if (e == ERR_NOT_FOUND)
+        return complain_no_device(call, id);
     if (e == ERR_DAMAGED)
         return complain(call, STATUS_FAILED, SHOWN ": its record is damaged; see 'devreg check'",
                         id);
-    return e == ERR_NOT_FOUND ? complain_no_device(call, id) : complain_err(call, e);
+    return complain_err(call, e);
+}
+
+enum status role_error(struct call *call, enum err e, const char *name)
+{
+    if (e == ERR_NOT_FOUND)
+        return complain_no_role(call, name);
+    if (e == ERR_DAMAGED)
+        return complain(call, STATUS_FAILED,
+                        "@" SHOWN ": its record is damaged; see 'devreg check'", name);
+    return complain_err(call, e);
+}
+
+enum status device_find(struct call *call, const char *id, struct device *device)
+{
+    return device_error(call, registry_get_device(call->registry, id, device), id);
 }
 
 enum status role_find(struct call *call, const char *name, struct role *role)
 {
-    enum err e = registry_get_role(call->registry, name, role);
-    if (e == ERR_DAMAGED)
-        return complain(call, STATUS_FAILED,
-                        "@" SHOWN ": its record is damaged; see 'devreg check'", name);
-    return e == ERR_NOT_FOUND ? complain_no_role(call, name) : complain_err(call, e);
+    return role_error(call, registry_get_role(call->registry, name, role), name);
 }
 
 enum status roles_check(struct call *call, const struct device *device)

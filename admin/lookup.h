@@ -12,6 +12,10 @@ bool device_holds(const struct device *device, const char *role);
 /* Begins a read scope. */
 MUST_CHECK enum status read_begin(struct call *call);
 
+/* The registry answered `e` about that device (role): a complaint, or STATUS_DONE for ERR_OK. */
+MUST_CHECK enum status device_error(struct call *call, enum err e, const char *id);
+MUST_CHECK enum status role_error(struct call *call, enum err e, const char *name);
+
 /* Fill `device` (`role`), which device_clear (role_clear) then ends. */
 MUST_CHECK enum status device_find(struct call *call, const char *id, struct device *device);
 MUST_CHECK enum status role_find(struct call *call, const char *name, struct role *role);

@@ -1,5 +1,6 @@
 #include "admin/output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +126,10 @@ static void print_padded(const char *text, size_t width)
 void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
                    size_t column_count)
 {
-    *listing = (struct listing){
-        .shape = output_shape(call), .columns = columns, .column_count = column_count};
-    if (listing->shape == SHAPE_TABLE)
-        listing->rows = memory_get(LISTING_ROWS * sizeof *listing->rows);
+    *listing = (struct listing){.shape = output_shape(call),
+                                .columns = columns,
+                                .column_count = column_count,
+                                .rows = memory_get(LISTING_ROWS * sizeof *listing->rows)};
     for (size_t i = 0; i < column_count; i++)
         listing->widths[i] = width_of(columns[i].title);
 }
@@ -143,66 +144,52 @@ static void print_title(struct listing *listing)
     listing->titled = true;
 }
 
-static void print_row(struct listing *listing, char **cells)
+static void print_row(const struct listing *listing, char *const *cells)
 {
-    for (size_t i = 0; i < listing->column_count; i++) {
-        bool last = i + 1 == listing->column_count;
-        if (listing->shape == SHAPE_TABLE) {
+    size_t count = listing->shape == SHAPE_JSON ? 1 : listing->column_count;
+    for (size_t i = 0; i < count; i++) {
+        bool last = i + 1 == count;
+        if (listing->shape == SHAPE_TABLE)
             print_padded(cells[i], last ? 0 : listing->widths[i] + 2);
-        } else {
-            (void)fputs(cells[i], stdout);
-            (void)fputs(last ? "" : "\t", stdout);
-        }
+        else
+            (void)fprintf(stdout, "%s%s", cells[i], last ? "" : "\t");
         free(cells[i]);
     }
     (void)fputc('\n', stdout);
 }
 
-static void print_waiting(struct listing *listing)
+void listing_flush(struct listing *listing)
 {
-    if (!listing->titled && listing->row_count)
+    if (listing->shape == SHAPE_TABLE && !listing->titled && listing->row_count)
         print_title(listing);
     for (size_t i = 0; i < listing->row_count; i++)
         print_row(listing, listing->rows[i]);
     listing->row_count = 0;
 }
 
-static void widen(struct listing *listing, char *const *cells)
+void listing_end(struct listing *listing)
 {
-    for (size_t i = 0; i < listing->column_count; i++) {
-        size_t width = width_of(cells[i]);
-        if (width > listing->widths[i])
-            listing->widths[i] = width;
-    }
+    listing_flush(listing);
+    free(listing->rows);
+    listing->rows = NULL;
 }
 
 void listing_add(struct listing *listing, cJSON *row)
 {
-    char *cells[COLUMNS_MAX];
+    assert(listing->row_count < LISTING_ROWS);
+    char **cells = listing->rows[listing->row_count++];
     if (listing->shape == SHAPE_JSON) {
-        json_print(stdout, row);
-        cJSON_Delete(row);
-        return;
+        cells[0] = json_format(row);
+    } else {
+        for (size_t i = 0; i < listing->column_count; i++) {
+            const struct column *column = &listing->columns[i];
+            cells[i] = cell_text(cJSON_GetObjectItemCaseSensitive(row, column->key), column->cell);
+            size_t width = width_of(cells[i]);
+            if (width > listing->widths[i])
+                listing->widths[i] = width;
+        }
     }
-    for (size_t i = 0; i < listing->column_count; i++)
-        cells[i] = cell_text(cJSON_GetObjectItemCaseSensitive(row, listing->columns[i].key),
-                             listing->columns[i].cell);
     cJSON_Delete(row);
-    if (listing->shape == SHAPE_TABS) {
-        print_row(listing, cells);
-        return;
-    }
-    widen(listing, cells);
-    memcpy(listing->rows[listing->row_count++], cells, sizeof *listing->rows);
-    if (listing->row_count == LISTING_ROWS)
-        print_waiting(listing);
-}
-
-void listing_end(struct listing *listing)
-{
-    print_waiting(listing);
-    free(listing->rows);
-    listing->rows = NULL;
 }
 
 static void print_line(const char *title, size_t width, const cJSON *item, enum cell cell,
@@ -248,10 +235,14 @@ void sheet_print(const struct call *call, const struct column *columns, size_t c
 
 enum status output_finish(struct call *call)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    const char *problem = NULL;
+    if (fflush(stdout) != 0)
+        problem = strerror(errno);
+    else if (ferror(stdout)) /* of an earlier write: its errno is gone */
+        problem = "a part of it is lost";
+    if (!problem)
         return STATUS_DONE;
-    return complain(call, STATUS_FAILED, "cannot write the answer: %s%s", strerror(errno),
-                    call->command && call->command->need == NEED_WRITE
-                        ? "; the change itself was made, see 'devreg log'"
-                        : "");
+    bool changes = call->command && call->command->need == NEED_WRITE;
+    return complain(call, STATUS_FAILED, "cannot write the answer: %s%s", problem,
+                    changes ? "; the change itself was made, see 'devreg log'" : "");
 }

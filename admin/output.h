@@ -31,22 +31,25 @@ struct column {
 
 enum { COLUMNS_MAX = 8, LISTING_ROWS = 1000 };
 
-/* A list. The widths of a table's columns are those of its first LISTING_ROWS rows, or what later
- * ones need, so it streams. */
+/* A list, streamed: up to LISTING_ROWS rows wait, until they are printed outside of any scope,
+ * since a pipe may block for as long as it likes. The widths of a table's columns are those of the
+ * rows so far. */
 struct listing {
     enum shape shape;
     const struct column *columns;
     size_t column_count, row_count;
     size_t widths[COLUMNS_MAX];
     bool titled;
-    char *(*rows)[COLUMNS_MAX]; /* that wait to be printed */
+    char *(*rows)[COLUMNS_MAX]; /* that wait; in JSON each in its first cell */
 };
 
 void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
                    size_t column_count);
-/* Takes `row` over. */
+/* Takes `row` over. There is room for it. */
 void listing_add(struct listing *listing, cJSON *row);
-/* Prints what waits, and frees. */
+/* Prints what waits. */
+void listing_flush(struct listing *listing);
+/* The same, and frees. */
 void listing_end(struct listing *listing);
 
 /* One object as lines "title value"; does not take it over. Columns that it lacks are left out. */

@@ -90,30 +90,50 @@ static int recheck(struct plugin *plugin, const struct login *login)
     return MOSQ_ERR_PLUGIN_DEFER;
 }
 
-/* Does another device own the client id? `username` NULL for a client without one. Any doubt is a
- * yes. */
+/* Does a connection that another device made have the client id, or did it a moment ago? */
+static bool client_id_is_taken(const struct plugin *plugin, const char *id, const char *user)
+{
+    const struct connection *c = connection_with_client_id(&plugin->connections, id);
+    for (; c; c = connection_again(c)) {
+        bool has =
+            c->state == CONNECTION_PENDING || c->state == CONNECTION_LIVE ||
+            (c->state == CONNECTION_GONE && presence_owns(&plugin->presences, c->device_id, id));
+        if (has && strcmp(c->device_id, user) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is there a device of that id, and generation unless that is 0? Any doubt is a yes. */
+static bool device_is_there(struct plugin *plugin, const char *id, uint64_t generation)
+{
+    struct device device;
+    if (registry_read(plugin->registry) != ERR_OK)
+        return true;
+    enum err e = registry_get_device(plugin->registry, id, &device);
+    bool there = !e && (!generation || device.generation == generation);
+    if (!e)
+        device_clear(&device);
+    registry_end(plugin->registry);
+    return there || (e && e != ERR_NOT_FOUND);
+}
+
+/* Does the client id belong to another device: to one that it names, or that has a session with it?
+ * `username` NULL for a client without one. Any doubt is a yes. */
 static bool client_id_is_foreign(struct plugin *plugin, const struct login *login)
 {
     char owner[DEVICE_ID_MAX + 1];
-    enum err e = ERR_NOT_FOUND;
+    uint64_t generation;
     const char *user = login->username ? login->username : "";
-    const struct connection *c = connection_with_client_id(&plugin->connections, login->id);
-    for (; c; c = connection_again(c)) {
-        bool owns = c->state == CONNECTION_PENDING || c->state == CONNECTION_LIVE ||
-                    (c->state == CONNECTION_GONE && c->persistent);
-        if (owns && strcmp(c->device_id, user) != 0)
-            return true;
-    }
-    if (strcmp(login->id, user) != 0 && device_id_valid(login->id)) {
-        if (registry_read(plugin->registry) != ERR_OK)
-            return true;
-        bool device = registry_has_device(plugin->registry, login->id, &e);
-        registry_end(plugin->registry);
-        if (device || e != ERR_NOT_FOUND)
-            return true;
-    }
-    e = presence_owner(&plugin->presences, login->id, clock_wall(), owner);
-    return e == ERR_OK ? strcmp(owner, user) != 0 : e != ERR_NOT_FOUND;
+    if (client_id_is_taken(plugin, login->id, user))
+        return true;
+    if (strcmp(login->id, user) != 0 && device_id_valid(login->id) &&
+        device_is_there(plugin, login->id, 0))
+        return true;
+    enum err e = presence_owner(&plugin->presences, login->id, clock_wall(), owner, &generation);
+    if (e)
+        return e != ERR_NOT_FOUND;
+    return strcmp(owner, user) != 0 && device_is_there(plugin, owner, generation);
 }
 
 /* Do the rules about client ids, the registry's and the plugin's, admit it? */

@@ -96,27 +96,6 @@ static void confirm_pending(struct plugin *plugin)
         plugin_confirm(plugin, plugin->connections.pending.first);
 }
 
-static int on_basic_auth(int event, void *data, void *userdata)
-{
-    struct plugin *plugin = userdata;
-    (void)event;
-    if (!on_broker_thread(plugin))
-        return MOSQ_ERR_AUTH;
-    if (!plugin->ticks)
-        confirm_pending(plugin);
-    int result = login_check(plugin, data);
-    if (!plugin->ticks)
-        journal_flush(&plugin->journal, clock_steady());
-    return result;
-}
-
-static int on_acl_check(int event, void *data, void *userdata)
-{
-    struct plugin *plugin = userdata;
-    (void)event;
-    return on_broker_thread(plugin) ? acl_check(plugin, data) : MOSQ_ERR_ACL_DENIED;
-}
-
 static enum reason kick_reason_of(enum ended ended)
 {
     switch (ended) {
@@ -148,78 +127,6 @@ static void look_at(struct plugin *plugin, struct connection *connection, int64_
     else
         connection_set_end(&plugin->connections, connection,
                            cached_device_ends(device, connection->credential));
-}
-
-/* 2.1: the CONNECT went through. One that nobody logged in is an intruder: see acl.c. */
-static int on_connect(int event, void *data, void *userdata)
-{
-    struct plugin *plugin = userdata;
-    const struct event_connect *connect = data;
-    const char *id = mosquitto_client_id(connect->client);
-    const char *username = mosquitto_client_username(connect->client);
-    struct cached_device *device;
-    (void)event;
-    if (!on_broker_thread(plugin) || !id || !username)
-        return MOSQ_ERR_SUCCESS;
-    struct connection *connection = connection_of(&plugin->connections, connect->client, id);
-    if (connection && connection->state == CONNECTION_PENDING &&
-        strcmp(connection->device_id, username) == 0) {
-        plugin_confirm(plugin, connection);
-        look_at(plugin, connection, clock_wall());
-    } else if ((!connection || !connection->device) && device_id_valid(username) &&
-               cache_find(&plugin->cache, username, &device) == ERR_OK && device->exists) {
-        connection =
-            connection_new(&plugin->connections, connect->client, id, NULL, CONNECTION_INTRUDER);
-        if (connection)
-            connection_kick(&plugin->connections, connection, REASON_KICKED);
-    }
-    return MOSQ_ERR_SUCCESS;
-}
-
-static enum reason reason_of(const struct connection *connection, int told)
-{
-    if (connection->kicked)
-        return connection->kick_reason;
-    switch (told) {
-    case 0:
-        return REASON_CLIENT_DISCONNECT;
-    case MOSQ_ERR_CONN_LOST:
-        return REASON_CONNECTION_LOST;
-    case ENDED_KEEPALIVE:
-        return REASON_KEEPALIVE_TIMEOUT;
-    case ENDED_TAKEN_OVER:
-        return REASON_SESSION_TAKEN_OVER;
-    case ENDED_KICKED:
-        return REASON_KICKED;
-    case MOSQ_ERR_PROTOCOL:
-        return REASON_PROTOCOL_ERROR;
-    default:
-        return REASON_UNKNOWN; /* 2.0 tells -1 for everything */
-    }
-}
-
-/* DISCONNECT, and CLIENT_OFFLINE of 2.1. The id and username that the event shows may be what a
- * stranger typed: only the pointer counts, and only if we let it in. */
-static int on_disconnect(int event, void *data, void *userdata)
-{
-    struct plugin *plugin = userdata;
-    const struct mosquitto_evt_disconnect *end = data;
-    (void)event;
-    if (!on_broker_thread(plugin))
-        return MOSQ_ERR_SUCCESS;
-    struct connection *connection = connection_find(&plugin->connections, end->client);
-    if (connection && connection->state != CONNECTION_GONE)
-        plugin_ended(plugin, connection, reason_of(connection, end->reason));
-    return MOSQ_ERR_SUCCESS;
-}
-
-static int on_reload(int event, void *data, void *userdata)
-{
-    struct plugin *plugin = userdata;
-    (void)event;
-    (void)data;
-    plugin->reloading = true;
-    return MOSQ_ERR_SUCCESS; /* 2.1 ends the broker for anything else */
 }
 
 static void look_at_changed(struct plugin *plugin, int64_t now)
@@ -289,16 +196,10 @@ static void forget_gone(struct plugin *plugin)
     }
 }
 
-static int on_tick(int event, void *data, void *userdata)
+/* What is to be done once a turn of the broker's loop. */
+static void turn(struct plugin *plugin)
 {
-    struct plugin *plugin = userdata;
-    struct mosquitto_evt_tick *tick = data;
     int64_t now = clock_wall();
-    (void)event;
-    plugin->ticks = true;
-    plugin->reloading = false;
-    tick->next_s = 0;
-    tick->next_ns = TICK_MS; /* 2.1 reads ms here; 2.0 nothing */
     confirm_pending(plugin);
     passwords_tick(&plugin->passwords, login_complete, plugin);
     look_at_what_changed(plugin, now);
@@ -308,7 +209,114 @@ static int on_tick(int event, void *data, void *userdata)
     if (plugin->connections.gone.first)
         forget_gone(plugin);
     journal_flush(&plugin->journal, clock_steady());
+}
+
+static int on_tick(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    struct mosquitto_evt_tick *tick = data;
+    (void)event;
+    plugin->ticks = true;
+    plugin->reloading = false;
+    tick->next_s = 0;
+    tick->next_ns = TICK_MS; /* 2.1 reads ms here; 2.0 nothing */
+    turn(plugin);
     return MOSQ_ERR_SUCCESS;
+}
+
+static int on_basic_auth(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    if (!on_broker_thread(plugin))
+        return MOSQ_ERR_AUTH;
+    if (!plugin->ticks)
+        confirm_pending(plugin);
+    return login_check(plugin, data);
+}
+
+static int on_acl_check(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    return on_broker_thread(plugin) ? acl_check(plugin, data) : MOSQ_ERR_ACL_DENIED;
+}
+
+/* 2.1: the CONNECT went through. One that nobody logged in is an intruder: see acl.c. */
+static int on_connect(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    const struct event_connect *connect = data;
+    const char *id = mosquitto_client_id(connect->client);
+    const char *username = mosquitto_client_username(connect->client);
+    struct cached_device *device;
+    (void)event;
+    if (!on_broker_thread(plugin) || !id || !username)
+        return MOSQ_ERR_SUCCESS;
+    struct connection *connection = connection_of(&plugin->connections, connect->client, id);
+    if (connection && connection->state == CONNECTION_PENDING &&
+        strcmp(connection->device_id, username) == 0) {
+        plugin_confirm(plugin, connection);
+        look_at(plugin, connection, clock_wall());
+    } else if ((!connection || !connection->device) && device_id_valid(username) &&
+               cache_find(&plugin->cache, username, &device) == ERR_OK && device->exists) {
+        connection =
+            connection_new(&plugin->connections, connect->client, id, NULL, CONNECTION_INTRUDER);
+        if (connection)
+            connection_kick(&plugin->connections, connection, REASON_KICKED);
+    }
+    return MOSQ_ERR_SUCCESS;
+}
+
+static enum reason reason_of(const struct connection *connection, int told)
+{
+    if (connection->kicked)
+        return connection->kick_reason;
+    switch (told) {
+    case 0:
+        return REASON_CLIENT_DISCONNECT;
+    case MOSQ_ERR_CONN_LOST:
+        return REASON_CONNECTION_LOST;
+    case ENDED_KEEPALIVE:
+        return REASON_KEEPALIVE_TIMEOUT;
+    case ENDED_TAKEN_OVER:
+        return REASON_SESSION_TAKEN_OVER;
+    case ENDED_KICKED:
+        return REASON_KICKED;
+    case MOSQ_ERR_PROTOCOL:
+        return REASON_PROTOCOL_ERROR;
+    default:
+        return REASON_UNKNOWN; /* 2.0 tells -1 for everything */
+    }
+}
+
+/* DISCONNECT, and CLIENT_OFFLINE of 2.1. The id and username that the event shows may be what a
+ * stranger typed: only the pointer counts, and only if we let it in. */
+static int on_disconnect(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    const struct mosquitto_evt_disconnect *end = data;
+    (void)event;
+    if (!on_broker_thread(plugin))
+        return MOSQ_ERR_SUCCESS;
+    struct connection *connection = connection_find(&plugin->connections, end->client);
+    if (connection && connection->state != CONNECTION_GONE)
+        plugin_ended(plugin, connection, reason_of(connection, end->reason));
+    if (!plugin->ticks && !plugin->turning) { /* a kick comes back here */
+        plugin->turning = true;
+        turn(plugin);
+        plugin->turning = false;
+    }
+    return MOSQ_ERR_SUCCESS;
+}
+
+static int on_reload(int event, void *data, void *userdata)
+{
+    struct plugin *plugin = userdata;
+    (void)event;
+    (void)data;
+    plugin->reloading = true;
+    return MOSQ_ERR_SUCCESS; /* 2.1 ends the broker for anything else */
 }
 
 static void on_removed(void *context, const char *device)

@@ -29,6 +29,7 @@ struct plugin {
     struct passwords passwords;
     struct names accepted; /* usernames that devreg let in, since the process began */
     bool ticks;            /* has there ever been one? not in 2.0.11 with per_listener_settings */
+    bool turning;          /* in the stand-in for a tick that DISCONNECT then is */
     bool reloading;        /* between RELOAD and the next tick */
 };
 

@@ -322,9 +322,26 @@ bool presence_settled(const struct presences *presences, const char *device)
     return !entry || (!entry->dirty && !entry->in_flight);
 }
 
-bool presence_known(const struct presences *presences, const char *device)
+bool presence_now(const struct presences *presences, const char *device, struct presence *record)
 {
-    return entry_find(presences, device) != NULL;
+    const struct presence_entry *entry = entry_find(presences, device);
+    if (entry)
+        *record = entry->record;
+    return entry != NULL;
+}
+
+bool presence_owns(const struct presences *presences, const char *device, const char *client_id)
+{
+    const struct presence_entry *entry = entry_find(presences, device);
+    struct client_hash client;
+    if (!entry || entry->forgotten || !entry->record.session_count)
+        return false;
+    client = client_hash_of(client_id);
+    for (size_t i = 0; i < entry->record.session_count; i++) {
+        if (memcmp(&entry->record.sessions[i].client, &client, sizeof client) == 0)
+            return true;
+    }
+    return false;
 }
 
 void presence_removed(struct presences *presences, const char *device)

@@ -79,9 +79,13 @@ void presence_removed(struct presences *presences, const char *device);
 /* Is all that is known of the device on the disk? */
 bool presence_settled(const struct presences *presences, const char *device);
 
-/* Which other device owns the client id's session, by the records alone? ERR_NOT_FOUND for none. */
+/* Which device, of which generation, owns the client id's session? ERR_NOT_FOUND for none. */
 MUST_CHECK enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
-                                   char owner[static DEVICE_ID_MAX + 1]);
+                                   char owner[static DEVICE_ID_MAX + 1], uint64_t *generation);
+
+/* Does a device whose state is on its way to the disk own the client id? What is on the disk is
+ * presence_owner's. */
+bool presence_owns(const struct presences *presences, const char *device, const char *client_id);
 
 /* Tells what changed, and goes on with the walk. `now` in ms since 1970. */
 void presence_tick(struct presences *presences, int64_t now);

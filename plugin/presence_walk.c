@@ -35,7 +35,7 @@ static bool walk_record(struct presences *presences, const char *device, struct 
     uint64_t generation = 0;
     if (presences->walk.old_topic[0] && !message_clear(presences->walk.old_topic, device))
         return false;
-    if (presence_known(presences, device))
+    if (presence_now(presences, device, record))
         return true;
     enum err e = generation_now(presences, device, &generation);
     if (e == ERR_NOT_FOUND || (!e && generation != record->generation))
@@ -158,7 +158,7 @@ enum err presence_open(struct presences *presences)
 }
 
 enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
-                        char owner[static DEVICE_ID_MAX + 1])
+                        char owner[static DEVICE_ID_MAX + 1], uint64_t *generation)
 {
     struct client_hash client = client_hash_of(client_id);
     struct presence record;
@@ -167,7 +167,7 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     if (e)
         return e;
     e = owner_get(presences->reader, &client, device);
-    if (!e)
+    if (!e && !presence_now(presences, device, &record))
         e = presence_get(presences->reader, device, &record);
     txn_reset(presences->reader);
     if (e)
@@ -179,6 +179,7 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
         if (now - session->seen > SESSION_KEEP_MS)
             return ERR_NOT_FOUND;
         (void)text_copy(owner, DEVICE_ID_MAX, device);
+        *generation = record.generation;
         return ERR_OK;
     }
     return ERR_NOT_FOUND;

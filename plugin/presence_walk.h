@@ -12,7 +12,8 @@ bool presence_submit(struct presences *presences, enum job_kind kind, const char
                      const struct presence *presence, bool publish);
 bool presence_submit_topic(struct presences *presences, const char *topic);
 uint64_t presence_next_seq(uint64_t last, int64_t now);
-/* Is the device online, or its state on its way? */
-bool presence_known(const struct presences *presences, const char *device);
+/* The record of a device that is online, or whose state is on its way: it is ahead of the disk.
+ * False, and `record` untouched, for any other. */
+bool presence_now(const struct presences *presences, const char *device, struct presence *record);
 
 #endif

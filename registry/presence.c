@@ -62,8 +62,9 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
 {
     struct unpack u = {.rest = bytes};
     struct presence p;
-    if (unpack_number(&u, UINT64_MAX) > FORMAT)
-        return ERR_TOO_NEW;
+    uint64_t format = unpack_number(&u, UINT64_MAX);
+    if (u.failed || format != FORMAT)
+        return !u.failed && format > FORMAT ? ERR_TOO_NEW : ERR_DAMAGED;
     p.online = unpack_number(&u, 1);
     p.seq = unpack_number(&u, UINT64_MAX);
     p.conn = unpack_number(&u, UINT64_MAX);

@@ -38,7 +38,7 @@ static enum err rules_decode(struct rules *rules, struct unpack *u)
         enum err e = rules_set(rules, effect, action, filter, NULL);
         if (e == ERR_NO_MEMORY)
             return e;
-        const struct rule *last = e ? NULL : &rules->items[rules->count - 1];
+        const struct rule *last = e || rules->count != i + 1 ? NULL : &rules->items[i];
         if (!last || strcmp(last->filter, filter) != 0 || last->action != action)
             return ERR_DAMAGED;
     }

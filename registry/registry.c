@@ -175,7 +175,11 @@ enum err registry_commit(struct registry *registry)
     struct txn *txn = registry->txn;
     registry->txn = NULL;
     registry->writes = false;
-    return txn_commit(txn);
+    enum err e = txn_commit(txn);
+    if (!e && registry->secret_replaced)
+        memcpy(registry->secret, registry->next_secret, CRYPTO_KEY_SIZE);
+    registry->secret_replaced = false;
+    return e;
 }
 
 void registry_end(struct registry *registry)
@@ -185,7 +189,7 @@ void registry_end(struct registry *registry)
     else if (registry->txn)
         txn_reset(registry->txn);
     registry->txn = NULL;
-    registry->writes = false;
+    registry->writes = registry->secret_replaced = false;
 }
 
 /* The device under the folded `id`, whatever its spelling. */

@@ -303,7 +303,8 @@ enum err registry_replace_secret(struct registry *registry,
     if (e != ERR_NOT_FOUND)
         return keep(registry, e == ERR_OK ? ERR_IN_USE : e);
     secret_put(registry->txn, secret);
-    memcpy(registry->secret, secret, CRYPTO_KEY_SIZE);
+    memcpy(registry->next_secret, secret, CRYPTO_KEY_SIZE);
+    registry->secret_replaced = true;
     return ERR_OK;
 }
 

@@ -17,16 +17,18 @@ struct check {
 static void find(struct check *check, struct bytes key, const char *problem)
 {
     char raw[KEY_MAX + 1] = {0}, name[64], what[96];
-    size_t size = key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX;
     const char *kind = key.data[0] == KIND_DEVICE    ? "device"
                        : key.data[0] == KIND_ROLE    ? "role"
                        : key.data[0] == KIND_HOLDERS ? "count of holders of role"
                        : key.data[0] == KIND_LOG     ? "log entry"
-                                                     : "record";
-    memcpy(raw, key.data + 1, size);
+                                                     : NULL;
+    size_t skip = kind ? 1 : 0; /* the letter that says the kind */
+    size_t size = key.size - skip < KEY_MAX ? key.size - skip : KEY_MAX;
+    memcpy(raw, key.data + skip, size);
     if (key.data[0] == KIND_LOG)
         snprintf(raw, sizeof raw, "%llu", (unsigned long long)entry_of_key(key));
-    snprintf(what, sizeof what, "%s %s", kind, text_escape(name, sizeof name, raw));
+    snprintf(what, sizeof what, "%s %s", kind ? kind : "record",
+             text_escape(name, sizeof name, raw));
     check->result->findings++;
     check->report(check->context, what, problem);
 }

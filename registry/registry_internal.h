@@ -24,6 +24,8 @@ struct registry {
     char who[LOG_WHO_MAX + 1];
     int64_t now;
     uint8_t secret[CRYPTO_KEY_SIZE];
+    uint8_t next_secret[CRYPTO_KEY_SIZE]; /* holds from the commit on */
+    bool secret_replaced;
 };
 
 /* A key in its caller's storage. */

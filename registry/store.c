@@ -36,6 +36,7 @@ struct store {
     dev_t device;
     ino_t inode;
     unsigned users;
+    size_t page_size;
     struct store *next;
 };
 
@@ -65,13 +66,15 @@ static enum err from_lmdb(int code)
         return ERR_BUSY;
     case EAGAIN: /* the lock file names our process id, which is somebody else's there */
         return ERR_OTHER_PID_NS;
+    case MDB_INVALID: /* these two when it is opened */
+    case MDB_VERSION_MISMATCH:
+        return ERR_DAMAGED;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL:
     case MDB_PANIC:
-    case MDB_INVALID:
-    case MDB_VERSION_MISMATCH:
     case MDB_BAD_TXN:
-        return ERR_DAMAGED;
+        return ERR_BROKEN;
     case MDB_BAD_VALSIZE:
         return ERR_INVALID;
     default:
@@ -92,10 +95,27 @@ static void seal(uint8_t out[static SEAL_SIZE], const struct txn *txn, struct by
     crypto_mac(out, record.data, record.size, place_key);
 }
 
+/* Does it end where its page does, or its run of overflow pages? LMDB believes the lengths that it
+ * finds, and a flipped bit of one would lead behind the file, which is SIGBUS. A page begins with
+ * its number and 8 bytes more, the last four of which are, in an overflow run, how many pages it
+ * has. What a write scope changed lies elsewhere. */
+static bool ends_in_page(const struct txn *txn, MDB_val value)
+{
+    const size_t header = sizeof(size_t) + 8, page = txn->store->page_size;
+    size_t at = (uintptr_t)value.mv_data & (page - 1);
+    uint32_t pages;
+    if (txn->writes)
+        return true;
+    if (at != header)
+        return value.mv_size <= page - at;
+    memcpy(&pages, (const char *)value.mv_data - sizeof pages, sizeof pages);
+    return value.mv_size <= pages * page - header;
+}
+
 static enum err unseal(const struct txn *txn, struct bytes key, MDB_val value, struct bytes *record)
 {
     uint8_t expected[SEAL_SIZE];
-    if (value.mv_size < SEAL_SIZE)
+    if (value.mv_size < SEAL_SIZE || !ends_in_page(txn, value))
         return ERR_DAMAGED;
     struct bytes body = {value.mv_data, value.mv_size - SEAL_SIZE};
     seal(expected, txn, key, body);
@@ -286,10 +306,20 @@ static enum err lend(const struct txn *txn, int code, uint8_t kind, MDB_val k, M
 {
     if (code)
         return from_lmdb(code);
-    if (!k.mv_size || *(const uint8_t *)k.mv_data != kind)
+    if (!k.mv_size || k.mv_size > STORE_KEY_MAX || !ends_in_page(txn, k))
+        return ERR_BROKEN;
+    if (*(const uint8_t *)k.mv_data != kind)
         return ERR_NOT_FOUND;
     *key = (struct bytes){k.mv_data, k.mv_size};
     return unseal(txn, *key, value, record);
+}
+
+/* Does `k` come after `from`, or, to begin with, not before it? */
+static bool above(MDB_val k, MDB_val from, bool first)
+{
+    size_t both = k.mv_size < from.mv_size ? k.mv_size : from.mv_size;
+    int order = memcmp(k.mv_data, from.mv_data, both);
+    return order ? order > 0 : first ? k.mv_size >= from.mv_size : k.mv_size > from.mv_size;
 }
 
 enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct bytes *key,
@@ -303,13 +333,15 @@ enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct byte
     if (code == MDB_SUCCESS && !first && k.mv_size == from.mv_size &&
         memcmp(k.mv_data, from.mv_data, k.mv_size) == 0)
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_NEXT);
+    if (code == MDB_SUCCESS && !above(k, from, first))
+        return ERR_BROKEN; /* a walk that goes back would never end */
     return lend(txn, code, kind, k, value, key, record);
 }
 
 enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key, struct bytes *record)
 {
-    uint8_t above = (uint8_t)(kind + 1);
-    MDB_val k = {1, &above}, value = {0, NULL};
+    uint8_t next_kind = (uint8_t)(kind + 1); /* no kind is 255: they are letters */
+    MDB_val k = {1, &next_kind}, value = {0, NULL};
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS) {
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
@@ -397,6 +429,15 @@ static enum err env_open(struct store *store, const char *dir, unsigned flags)
     return e;
 }
 
+static enum err page_size_read(struct store *store)
+{
+    MDB_stat stat_;
+    enum err e = from_lmdb(mdb_env_stat(store->env, &stat_));
+    if (!e)
+        store->page_size = stat_.ms_psize;
+    return e;
+}
+
 static enum err env_look(struct store *store)
 {
     struct txn *txn = NULL;
@@ -406,6 +447,8 @@ static enum err env_look(struct store *store)
     e = txn_renew(txn);
     if (!e)
         e = from_lmdb(mdb_dbi_open(txn->mdb, NULL, 0, &store->dbi));
+    if (!e)
+        e = page_size_read(store);
     if (!e)
         e = meta_read(txn, store->kind);
     txn_close(txn);

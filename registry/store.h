@@ -93,7 +93,8 @@ void txn_fail(struct txn *txn, enum err e);
 
 /* The first record whose key is above `after` and begins with the byte `kind`; the last one of that
  * kind for txn_last. `after` is empty to begin with the first. ERR_NOT_FOUND at the end. A damaged
- * record still hands out its key, with ERR_DAMAGED, so that a walk can go on. Lends both. */
+ * record still hands out its key, with ERR_DAMAGED, so that a walk can go on; ERR_BROKEN ends it.
+ * Lends both. */
 MUST_CHECK enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct bytes *key,
                              struct bytes *record);
 MUST_CHECK enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key,

@@ -54,24 +54,35 @@ bool text_is_plain(const char *text, size_t max)
     return true;
 }
 
+/* One byte as it is shown: itself, or \xHH. Returns how many bytes that takes. */
+static size_t escape_byte(char out[static 5], unsigned char c)
+{
+    bool plain = c >= 0x20 && c <= 0x7e && c != '\\';
+    if (plain)
+        memcpy(out, (const char[]){(char)c, '\0'}, 2);
+    else
+        snprintf(out, 5, "\\x%02x", c);
+    return plain ? 1 : 4;
+}
+
 char *text_escape(char *out, size_t size, const char *text)
 {
     static const char more[] = "...";
-    size_t used = 0;
-    out[0] = '\0';
-    for (const unsigned char *s = (const unsigned char *)(text ? text : "-"); *s; s++) {
-        char piece[5] = {(char)*s, '\0'};
-        if (*s < 0x20 || *s > 0x7e || *s == '\\')
-            snprintf(piece, sizeof piece, "\\x%02x", *s);
-        size_t length = strlen(piece);
-        size_t reserve = s[1] ? sizeof more : 1;
-        if (used + length + reserve > size) {
-            memcpy(out + used, more, sizeof more);
+    const unsigned char *bytes = (const unsigned char *)(text ? text : "-");
+    char piece[5];
+    size_t used = 0, cut = 0; /* what is shown, and how much of it leaves room for "..." */
+    for (; *bytes; bytes++) {
+        size_t length = escape_byte(piece, *bytes);
+        if (used + length + 1 > size) {
+            memcpy(out + cut, more, sizeof more);
             return out;
         }
-        memcpy(out + used, piece, length + 1);
+        memcpy(out + used, piece, length);
         used += length;
+        if (used + sizeof more <= size)
+            cut = used;
     }
+    out[used] = '\0';
     return out;
 }
 

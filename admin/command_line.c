@@ -1,0 +1,142 @@
+#include "admin/command_line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/complain.h"
+#include "admin/help.h"
+#include "admin/nearest.h"
+
+/* "role", "list" is "role list". Tells in `*words` how many make the name up. */
+static const struct command *command_find(int argc, char *const *argv, int at, int *words)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const char *name = commands[i].name;
+        size_t first = strcspn(name, " ");
+        if (strncmp(name, argv[at], first) != 0 || argv[at][first])
+            continue;
+        *words = name[first] ? 2 : 1;
+        if (!name[first] || (at + 1 < argc && strcmp(name + first + 1, argv[at + 1]) == 0))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* The first word of verbs that have two. */
+static bool is_group(const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; i < command_count; i++) {
+        if (strncmp(commands[i].name, word, length) == 0 && commands[i].name[length] == ' ')
+            return true;
+    }
+    return false;
+}
+
+/* The verb that `word` may have meant, or NULL. */
+static const char *nearest_command(const char *word)
+{
+    struct nearest nearest = nearest_to(word, strlen(word));
+    for (size_t i = 0; i < command_count; i++)
+        nearest_offer(&nearest, commands[i].name);
+    return nearest.found;
+}
+
+/* argv[at] begins no verb, or not with what follows it. */
+static enum status unknown_command(struct call *call, int argc, char *const *argv, int at)
+{
+    char two[NEAREST_MAX + 2] = "";
+    const char *word = argv[at], *next = at + 1 < argc ? argv[at + 1] : NULL;
+    const char *meant = nearest_command(word);
+    if (!meant && next) {
+        snprintf(two, sizeof two, "%.*s %.*s", NEAREST_MAX / 2, word, NEAREST_MAX / 2, next);
+        meant = nearest_command(two);
+    }
+    if (meant)
+        return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: did you mean '%s'?",
+                        *two ? two : word, meant);
+    bool group = is_group(word);
+    return complain(call, STATUS_MISUSE,
+                    "'" SHOWN "' is no verb: 'devreg %s%s--help' lists them all",
+                    group ? two : word, group ? word : "", group ? " " : "");
+}
+
+/* `devreg role`, and no verb of it. */
+static enum status group_alone(struct call *call, int argc, char *const *argv, int at)
+{
+    const char *group = argv[at], *word = at + 1 < argc ? argv[at + 1] : NULL;
+    bool asks = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+    if (asks && help_group(stdout, group))
+        return STATUS_DONE;
+    if (word && word[0] != '-')
+        return unknown_command(call, argc, argv, at);
+    return complain(call, STATUS_MISUSE, "'%s' needs a verb: see 'devreg %s --help'", group, group);
+}
+
+/* `devreg help`, `devreg help VERB`. */
+static enum status help_verb(struct call *call, int argc, char *const *argv, int at)
+{
+    int words;
+    if (at == argc || argv[at][0] == '-') {
+        help_all(stdout);
+        return STATUS_DONE;
+    }
+    const struct command *command = command_find(argc, argv, at, &words);
+    if (command)
+        help_command(stdout, command);
+    else if (!help_group(stdout, argv[at]))
+        return unknown_command(call, argc, argv, at);
+    return STATUS_DONE;
+}
+
+static enum status check_words(struct call *call, const struct command *command)
+{
+    size_t count = call->arguments.word_count;
+    if (count >= command->words_min && count <= command->words_max)
+        return STATUS_DONE;
+    if (count < command->words_min)
+        return complain(call, STATUS_MISUSE, "%s: too few arguments: devreg %s %s", command->name,
+                        command->name, command->words);
+    return complain(call, STATUS_MISUSE, "%s: '" SHOWN "' is one argument too many: devreg %s%s%s",
+                    command->name, call_word(call, command->words_max), command->name,
+                    command->words ? " " : "", command->words ? command->words : "");
+}
+
+static enum status misread(struct call *call, const char *problem)
+{
+    return complain(call, STATUS_MISUSE, "%s", problem);
+}
+
+enum status command_line_read(struct call *call, int argc, char *const *argv)
+{
+    char problem[OPTION_PROBLEM_MAX + 1];
+    int words;
+    int at = arguments_parse(&call->arguments, argc, argv, 1, OPTIONS_FIRST, true, problem);
+    if (at < 0)
+        return misread(call, problem);
+    if (call_option(call, OPT_VERSION)) {
+        (void)puts("devreg " DEVREG_VERSION);
+        return STATUS_DONE;
+    }
+    if (call_option(call, OPT_HELP))
+        return help_verb(call, argc, argv, at);
+    if (at == argc)
+        return complain(call, STATUS_MISUSE, "which verb? 'devreg --help' lists them all");
+    if (strcmp(argv[at], "help") == 0)
+        return help_verb(call, argc, argv, at + 1);
+    const struct command *command = command_find(argc, argv, at, &words);
+    if (!command)
+        return is_group(argv[at]) ? group_alone(call, argc, argv, at)
+                                  : unknown_command(call, argc, argv, at);
+    if (arguments_parse(&call->arguments, argc, argv, at + words, command->options | OPTIONS_COMMON,
+                        false, problem) < 0)
+        return misread(call, problem);
+    if (call_option(call, OPT_HELP)) {
+        help_command(stdout, command);
+        return STATUS_DONE;
+    }
+    enum status status = check_words(call, command);
+    if (!status)
+        call->command = command;
+    return status;
+}

@@ -1,0 +1,262 @@
+/* devreg on a pseudo terminal: passwords are typed without echo, and lists are tables. */
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { DEADLINE_MS = 30000, SAID_MAX = 8191 };
+
+/* A devreg on a terminal of its own, and all that it has said there. */
+struct session {
+    int terminal;
+    pid_t pid;
+    size_t length;
+    char said[SAID_MAX + 1];
+};
+
+static char directory[] = "/tmp/devreg-terminal.XXXXXX";
+
+/* `arguments` ends with NULL. */
+static void session_start(struct session *session, char *const *arguments)
+{
+    *session = (struct session){.terminal = -1};
+    session->pid = forkpty(&session->terminal, NULL, NULL, NULL);
+    assert_true(session->pid >= 0);
+    if (session->pid == 0) {
+        execv(DEVREG, arguments);
+        _exit(127);
+    }
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Reads what comes, until the deadline. False at the end of the session. */
+static bool session_read(struct session *session, int64_t deadline)
+{
+    struct pollfd poll_on = {.fd = session->terminal, .events = POLLIN};
+    int64_t left = deadline - now_ms();
+    int ready = poll(&poll_on, 1, left > 0 ? (int)left : 0);
+    if (ready == 0)
+        fail_msg("nothing more came, after: %s", session->said);
+    assert_true(session->length < SAID_MAX);
+    ssize_t got =
+        read(session->terminal, session->said + session->length, SAID_MAX - session->length);
+    if (got <= 0) /* EIO: the other side is closed */
+        return false;
+    session->length += (size_t)got;
+    session->said[session->length] = '\0';
+    return true;
+}
+
+/* Waits until `text` was said `times` times. */
+static void session_await(struct session *session, const char *text, int times)
+{
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    for (;;) {
+        int found = 0;
+        for (const char *at = session->said; (at = strstr(at, text)); at++)
+            found++;
+        if (found >= times)
+            return;
+        if (!session_read(session, deadline))
+            fail_msg("it ended before it said '%s': %s", text, session->said);
+    }
+}
+
+static void session_type(struct session *session, const char *text)
+{
+    assert_int_equal(write(session->terminal, text, strlen(text)), strlen(text));
+}
+
+/* Its wait status. */
+static int session_end(struct session *session)
+{
+    int status;
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    while (session_read(session, deadline))
+        continue;
+    assert_int_equal(waitpid(session->pid, &status, 0), session->pid);
+    assert_int_equal(close(session->terminal), 0);
+    return status;
+}
+
+static void assert_exit(int status, int expected)
+{
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), expected);
+}
+
+#define RUN(session, ...)                                                                          \
+    session_start(session, (char *[]){(char *)"devreg", (char *)"-r", directory, __VA_ARGS__, NULL})
+#define WORD(text) ((char *)text)
+
+/* The prompt comes when the echo is off: what is typed after it may not be seen. */
+static void a_password_is_typed_twice_and_never_echoed(void **state)
+{
+    struct session session;
+    (void)state;
+    RUN(&session, WORD("add"), WORD("alice"), WORD("--password"));
+    session_await(&session, "New password: ", 1);
+    session_type(&session, "correct horse\n");
+    session_await(&session, "The same again: ", 1);
+    session_type(&session, "correct horse\n");
+    assert_exit(session_end(&session), 0);
+    assert_null(strstr(session.said, "horse"));
+    assert_non_null(strstr(session.said, "alice: added"));
+    RUN(&session, WORD("show"), WORD("alice"));
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, "credential  password 1,"));
+}
+
+static void two_different_passwords_are_refused(void **state)
+{
+    struct session session;
+    (void)state;
+    RUN(&session, WORD("add"), WORD("bob"), WORD("--password"));
+    session_await(&session, "New password: ", 1);
+    session_type(&session, "correct horse\n");
+    session_await(&session, "The same again: ", 1);
+    session_type(&session, "correct house\n");
+    assert_exit(session_end(&session), 2);
+    assert_non_null(strstr(session.said, "differ"));
+    assert_null(strstr(session.said, "correct"));
+    RUN(&session, WORD("show"), WORD("bob"));
+    assert_exit(session_end(&session), 1);
+}
+
+static void a_password_that_is_too_long_is_not_cut(void **state)
+{
+    struct session session;
+    char line[140];
+    (void)state;
+    memset(line, 'x', sizeof line);
+    line[138] = '\n';
+    line[139] = '\0';
+    RUN(&session, WORD("password"), WORD("alice"));
+    session_await(&session, "New password: ", 1);
+    session_type(&session, line);
+    assert_exit(session_end(&session), 2);
+    assert_non_null(strstr(session.said, "longer than 128 bytes"));
+}
+
+static void ctrl_d_changes_nothing(void **state)
+{
+    struct session session;
+    (void)state;
+    RUN(&session, WORD("password"), WORD("alice"));
+    session_await(&session, "New password: ", 1);
+    session_type(&session, "\004");
+    assert_exit(session_end(&session), 3);
+    assert_non_null(strstr(session.said, "nothing was changed"));
+}
+
+/* Does the terminal show what is typed? */
+static bool echoes(const struct session *session)
+{
+    struct termios mode;
+    assert_int_equal(tcgetattr(session->terminal, &mode), 0);
+    return mode.c_lflag & ECHO;
+}
+
+static void ctrl_c_ends_it_and_leaves_the_echo_on(void **state)
+{
+    struct session session;
+    int status;
+    (void)state;
+    RUN(&session, WORD("password"), WORD("alice"));
+    session_await(&session, "New password: ", 1);
+    assert_false(echoes(&session));
+    session_type(&session, "\003");
+    session_await(&session, "\n", 1);
+    assert_int_equal(waitpid(session.pid, &status, 0), session.pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGINT);
+    assert_int_equal(close(session.terminal), 0);
+}
+
+static void a_terminal_gets_tables_with_a_header(void **state)
+{
+    struct session session;
+    (void)state;
+    RUN(&session, WORD("list"));
+    assert_exit(session_end(&session), 0);
+    assert_string_equal(session.said, "DEVICE  STATE    ROLES   PRESENCE  SINCE\r\n"
+                                      "alice   enabled  device  never     -\r\n");
+}
+
+static void the_secret_is_not_exported_to_a_screen(void **state)
+{
+    struct session session;
+    (void)state;
+    RUN(&session, WORD("export"), WORD("--with-hashes"));
+    assert_exit(session_end(&session), 2);
+    assert_null(strstr(session.said, "secret\""));
+}
+
+static void without_a_terminal_a_password_is_not_asked_for(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (setsid() > 0 && freopen("/dev/null", "w", stderr))
+            execl(DEVREG, "devreg", "-r", directory, "add", "carol", "--password", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_exit(status, 3);
+}
+
+static int make_registry(void **state)
+{
+    struct session session;
+    (void)state;
+    if (!mkdtemp(directory))
+        return -1;
+    RUN(&session, WORD("init"));
+    return session_end(&session);
+}
+
+static int remove_registry(void **state)
+{
+    char command[sizeof directory + 20];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r '%s'", directory);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_password_is_typed_twice_and_never_echoed),
+        cmocka_unit_test(two_different_passwords_are_refused),
+        cmocka_unit_test(a_password_that_is_too_long_is_not_cut),
+        cmocka_unit_test(ctrl_d_changes_nothing),
+        cmocka_unit_test(ctrl_c_ends_it_and_leaves_the_echo_on),
+        cmocka_unit_test(a_terminal_gets_tables_with_a_header),
+        cmocka_unit_test(the_secret_is_not_exported_to_a_screen),
+        cmocka_unit_test(without_a_terminal_a_password_is_not_asked_for),
+    };
+    return cmocka_run_group_tests(tests, make_registry, remove_registry);
+}

@@ -1,0 +1,164 @@
+/* test_key.c - the form of a key, the typos that it catches, and its hash.
+ *
+ * Known answers: CRC-32 by zlib, BLAKE2b-256 by another implementation (Python's hashlib). */
+#include "tests/support/cmocka_all.h"
+
+#include <string.h>
+
+#include "registry/key.h"
+
+static const char known_key[] = "devreg_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnja";
+static const char printable[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "_-+/=. \n";
+
+static void keys_with_the_crc_of_zlib_are_well_formed(void **state)
+{
+    (void)state;
+    assert_true(key_well_formed(known_key));
+    assert_true(key_well_formed("devreg_0000000000000000000000000000002DlIv4"));
+    assert_true(key_well_formed("devreg_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz4BAQ9l"));
+    assert_false(key_well_formed("devreg_0000000000000000000000000000002DlIv5"));
+}
+
+static void a_generated_key_is_well_formed_and_43_characters_long(void **state)
+{
+    char text[KEY_TEXT_SIZE + 1];
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        key_generate(text);
+        assert_int_equal(strlen(text), KEY_TEXT_SIZE);
+        assert_memory_equal(text, "devreg_", 7);
+        assert_true(key_well_formed(text));
+    }
+}
+
+static void generated_keys_use_every_character_and_differ(void **state)
+{
+    char last[KEY_TEXT_SIZE + 1] = "", text[KEY_TEXT_SIZE + 1];
+    bool seen[256] = {false};
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        key_generate(text);
+        assert_string_not_equal(text, last);
+        strcpy(last, text);
+        for (size_t at = 7; at < 37; at++)
+            seen[(unsigned char)text[at]] = true;
+    }
+    for (size_t i = 0; i < 62; i++) /* one is missed once in 10^42 runs */
+        assert_true(seen[(unsigned char)printable[i]]);
+}
+
+static void every_substitution_of_one_character_is_caught(void **state)
+{
+    char text[KEY_TEXT_SIZE + 1];
+    (void)state;
+    for (size_t at = 0; at < KEY_TEXT_SIZE; at++) {
+        for (const char *other = printable; *other; other++) {
+            strcpy(text, known_key);
+            if (text[at] == *other)
+                continue;
+            text[at] = *other;
+            assert_false(key_well_formed(text));
+        }
+    }
+}
+
+static void every_transposition_of_neighbours_is_caught(void **state)
+{
+    char text[KEY_TEXT_SIZE + 1];
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        key_generate(text);
+        for (size_t at = 0; at + 1 < KEY_TEXT_SIZE; at++) {
+            char swapped[KEY_TEXT_SIZE + 1];
+            strcpy(swapped, text);
+            swapped[at] = text[at + 1];
+            swapped[at + 1] = text[at];
+            if (swapped[at] != text[at])
+                assert_false(key_well_formed(swapped));
+        }
+    }
+}
+
+static void what_is_too_short_or_too_long_is_no_key(void **state)
+{
+    char text[KEY_TEXT_SIZE + 2] = {0};
+    (void)state;
+    for (size_t size = 0; size < KEY_TEXT_SIZE; size++) {
+        memcpy(text, known_key, size);
+        text[size] = '\0';
+        assert_false(key_well_formed(text));
+    }
+    memcpy(text, known_key, KEY_TEXT_SIZE);
+    text[KEY_TEXT_SIZE] = 'a';
+    assert_false(key_well_formed(text));
+    assert_false(key_well_formed("DEVREG_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnja"));
+}
+
+static void secret_fill(uint8_t secret[static CRYPTO_KEY_SIZE])
+{
+    for (uint8_t i = 0; i < CRYPTO_KEY_SIZE; i++)
+        secret[i] = i;
+}
+
+static void a_hash_is_the_known_one(void **state)
+{
+    static const uint8_t first[KEY_HASH_SIZE] = {0x20, 0xfd, 0x79, 0x6f, 0x45, 0x1c, 0xa1, 0x7f,
+                                                 0xa3, 0xdf, 0xa9, 0x4b, 0x47, 0x7f, 0xc6, 0x0e,
+                                                 0x4c, 0x37, 0xcf, 0x4b, 0x9d, 0xeb, 0x6b, 0x34,
+                                                 0x1d, 0x7e, 0x28, 0x07, 0x05, 0x16, 0x88, 0x4b};
+    static const uint8_t later[KEY_HASH_SIZE] = {0x1e, 0x03, 0xe8, 0xa9, 0xb6, 0x68, 0x0d, 0x0d,
+                                                 0x97, 0x22, 0x10, 0xad, 0xcb, 0xc3, 0x9d, 0x3f,
+                                                 0xc6, 0x3d, 0x53, 0xe1, 0x34, 0x92, 0xc9, 0xfe,
+                                                 0x72, 0xf7, 0xfe, 0x23, 0x61, 0x5d, 0xf5, 0x51};
+    uint8_t secret[CRYPTO_KEY_SIZE], hash[KEY_HASH_SIZE];
+    (void)state;
+    secret_fill(secret);
+    key_hash(hash, known_key, "pump-7", 1, secret);
+    assert_memory_equal(hash, first, sizeof hash);
+    key_hash(hash, known_key, "pump-7", 0x01020304, secret);
+    assert_memory_equal(hash, later, sizeof hash);
+}
+
+static void a_hash_is_bound_to_key_device_number_and_secret(void **state)
+{
+    uint8_t secret[CRYPTO_KEY_SIZE], base[KEY_HASH_SIZE], hash[KEY_HASH_SIZE];
+    (void)state;
+    secret_fill(secret);
+    key_hash(base, known_key, "pump-7", 1, secret);
+    key_hash(hash, "devreg_0000000000000000000000000000002DlIv4", "pump-7", 1, secret);
+    assert_memory_not_equal(hash, base, sizeof hash);
+    key_hash(hash, known_key, "pump-8", 1, secret);
+    assert_memory_not_equal(hash, base, sizeof hash);
+    key_hash(hash, known_key, "pump-", 1, secret);
+    assert_memory_not_equal(hash, base, sizeof hash);
+    static const uint32_t others[] = {0, 2, 0x100, 0x10000, 0x1000000, 0x01000001};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        key_hash(hash, known_key, "pump-7", others[i], secret);
+        assert_memory_not_equal(hash, base, sizeof hash);
+    }
+    secret[31] ^= 1;
+    key_hash(hash, known_key, "pump-7", 1, secret);
+    assert_memory_not_equal(hash, base, sizeof hash);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return crypto_init() == ERR_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_with_the_crc_of_zlib_are_well_formed),
+        cmocka_unit_test(a_generated_key_is_well_formed_and_43_characters_long),
+        cmocka_unit_test(generated_keys_use_every_character_and_differ),
+        cmocka_unit_test(every_substitution_of_one_character_is_caught),
+        cmocka_unit_test(every_transposition_of_neighbours_is_caught),
+        cmocka_unit_test(what_is_too_short_or_too_long_is_no_key),
+        cmocka_unit_test(a_hash_is_the_known_one),
+        cmocka_unit_test(a_hash_is_bound_to_key_device_number_and_secret),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

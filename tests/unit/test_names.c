@@ -1,0 +1,83 @@
+/* test_names.c - the words for errors, log verbs and presence reasons, which others parse. */
+#include "tests/support/cmocka_all.h"
+
+#include <string.h>
+
+#include "registry/error.h"
+#include "registry/log_entry.h"
+#include "registry/presence.h"
+
+static void each_error_has_a_phrase_of_its_own(void **state)
+{
+    (void)state;
+    for (int e = ERR_OK; e < ERR_COUNT; e++) {
+        const char *text = err_text((enum err)e);
+        assert_non_null(text);
+        assert_true(strlen(text) > 1 && text[strlen(text) - 1] != '.');
+        for (int other = ERR_OK; other < e; other++)
+            assert_string_not_equal(text, err_text((enum err)other));
+    }
+    assert_non_null(err_text(ERR_COUNT));
+}
+
+static void log_verbs_have_the_names_that_scripts_know(void **state)
+{
+    static const char *const names[LOG_VERB_COUNT] = {
+        [LOG_INIT] = "init",       [LOG_ADD] = "add",       [LOG_SET] = "set",
+        [LOG_DISABLE] = "disable", [LOG_ENABLE] = "enable", [LOG_REVOKE] = "revoke",
+        [LOG_REMOVE] = "remove",   [LOG_ROTATE] = "rotate", [LOG_PASSWORD] = "password",
+        [LOG_RULE] = "rule",       [LOG_IMPORT] = "import"};
+    (void)state;
+    for (int verb = LOG_INIT; verb < LOG_VERB_COUNT; verb++) {
+        assert_non_null(names[verb]);
+        assert_string_equal(log_verb_name((enum log_verb)verb), names[verb]);
+    }
+    assert_non_null(log_verb_name((enum log_verb)0));
+    assert_non_null(log_verb_name(LOG_VERB_COUNT));
+}
+
+static void reasons_have_the_names_of_the_closed_set(void **state)
+{
+    static const char *const names[] = {"none",
+                                        "client_disconnect",
+                                        "keepalive_timeout",
+                                        "connection_lost",
+                                        "session_taken_over",
+                                        "kicked",
+                                        "disabled",
+                                        "revoked",
+                                        "removed",
+                                        "expired",
+                                        "protocol_error",
+                                        "server_shutdown",
+                                        "broker_restart",
+                                        "unknown"};
+    (void)state;
+    assert_int_equal(COUNT(names), REASON_COUNT);
+    for (int reason = REASON_NONE; reason < REASON_COUNT; reason++)
+        assert_string_equal(reason_name((enum reason)reason), names[reason]);
+}
+
+static void a_client_id_has_the_known_hash(void **state)
+{
+    static const uint8_t known[CRYPTO_HASH_SIZE] = {0x7a, 0x84, 0x55, 0xce, 0x5a, 0x77, 0xc1, 0xa5,
+                                                    0xe6, 0x5d, 0x48, 0x15, 0xa3, 0x8a, 0x0f, 0x2b,
+                                                    0xe5, 0xbe, 0x5e, 0x24, 0x04, 0x93, 0x3e, 0x20,
+                                                    0x97, 0xc0, 0x76, 0x20, 0xb9, 0x61, 0x86, 0xd0};
+    struct client_hash hash = client_hash_of("client-1");
+    (void)state;
+    assert_memory_equal(hash.bytes, known, sizeof known);
+    struct client_hash other = client_hash_of("client-2");
+    assert_memory_not_equal(other.bytes, known, sizeof known);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_error_has_a_phrase_of_its_own),
+        cmocka_unit_test(log_verbs_have_the_names_that_scripts_know),
+        cmocka_unit_test(reasons_have_the_names_of_the_closed_set),
+        cmocka_unit_test(a_client_id_has_the_known_hash),
+    };
+    return crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
