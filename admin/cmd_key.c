@@ -14,22 +14,29 @@
 
 struct rotation {
     int64_t grace;
+    bool until_used;
     char label[CREDENTIAL_LABEL_MAX + 1];
     uint32_t credential; /* of the new key */
     char key[KEY_TEXT_SIZE + 1];
 };
 
-/* Every key of `device` ends after the grace, unless it does so earlier. */
-static void end_keys(struct device *device, int64_t now, int64_t grace)
+/* Every key of `device` ends after the grace, unless it does so earlier, and with the first use of
+ * the next one if that is asked for. */
+static void end_keys(struct device *device, int64_t now, const struct rotation *rotation)
 {
+    int64_t grace = rotation->grace;
     for (size_t i = device->credential_count; i-- > 0;) {
         struct credential *credential = &device->credentials[i];
         if (credential->kind != CREDENTIAL_KEY)
             continue;
-        if (grace == 0)
+        if (grace == 0) {
             device_drop_credential(device, i);
-        else if (credential->expires == 0 || credential->expires > now + grace)
+            continue;
+        }
+        if (credential->expires == 0 || credential->expires > now + grace)
             credential->expires = now + grace;
+        if (rotation->until_used)
+            credential->ended_by = device->next_credential;
     }
 }
 
@@ -56,7 +63,7 @@ static enum status rotate(struct call *call, struct device *device, void *contex
     enum status status = not_revoked(call, device);
     if (status)
         return status;
-    end_keys(device, call->now, rotation->grace);
+    end_keys(device, call->now, rotation);
     struct credential *credential = new_credential(call, device, CREDENTIAL_KEY, &status);
     if (!credential)
         return status;
@@ -70,7 +77,7 @@ static enum status rotate(struct call *call, struct device *device, void *contex
 enum status cmd_rotate(struct call *call)
 {
     struct device device = {.credential_count = 0};
-    struct rotation rotation = {.grace = 0};
+    struct rotation rotation = {.until_used = call_option(call, OPT_UNTIL_USED)};
     const char *grace = call_option(call, OPT_GRACE);
     grace = grace ? grace : GRACE_DEFAULT;
     if (!duration_parse(&rotation.grace, grace))
@@ -79,6 +86,8 @@ enum status cmd_rotate(struct call *call)
     if (!status)
         status = secrets_guard(call);
     detail_add(call, "grace %s", grace);
+    if (rotation.until_used)
+        detail_add(call, "until used");
     if (!status)
         status = device_change(call, call_word(call, 0), &device, LOG_ROTATE, rotate, &rotation);
     if (!status)

@@ -50,9 +50,13 @@ static void add_credential_line(cJSON *lines, const struct credential *credentia
         when_format(ends, credential->expires);
         how = credential_live(credential, now) ? "ends " : "ended ";
     }
-    snprintf(line, sizeof line, "%s %u%s%s%s, created %s, %s%s", credential_kind_name(credential),
-             (unsigned)credential->id, labelled ? " '" : "", credential->label, labelled ? "'" : "",
-             created, how, ends);
+    int used =
+        snprintf(line, sizeof line, "%s %u%s%s%s, created %s, %s%s",
+                 credential_kind_name(credential), (unsigned)credential->id, labelled ? " '" : "",
+                 credential->label, labelled ? "'" : "", created, how, ends);
+    if (credential->ended_by && used > 0 && (size_t)used < sizeof line)
+        snprintf(line + used, sizeof line - (size_t)used, " or when key %u is used first",
+                 (unsigned)credential->ended_by);
     json_add(lines, line);
 }
 

@@ -56,11 +56,11 @@ const struct command commands[] = {
                 "meanwhile.",
      .examples = "  devreg rotate pump-7\n"
                  "  devreg rotate pump-7 --grace 0\n"
-                 "  devreg rotate pump-7 --grace 30d --label spring",
+                 "  devreg rotate pump-7 --grace 30d --until-used --label spring",
      .words_min = 1,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(GRACE) | BIT(LABEL),
+     .options = BIT(GRACE) | BIT(UNTIL_USED) | BIT(LABEL),
      .run = cmd_rotate},
     {.name = "list",
      .summary = "List the devices",

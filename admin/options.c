@@ -34,6 +34,8 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_REASON] = {"reason", 0, "TEXT", false, "why; shown by 'show', 'explain' and 'log'"},
     [OPT_GRACE] = {"grace", 0, "TIME", false,
                    "how long the keys so far still work: 7d (the default), 12h, 0"},
+    [OPT_UNTIL_USED] = {"until-used", 0, NULL, false,
+                        "end the old keys with the first use of the new one, if that is earlier"},
     [OPT_LABEL] = {"label", 0, "TEXT", false, "a name for the new key, for people"},
     [OPT_AS_CLIENT] = {"client-id", 0, "ID", false, "the client id that asks (else the device's)"},
     [OPT_ONLY_STATE] = {"state", 0, "STATE", false, "only: enabled, disabled or revoked"},

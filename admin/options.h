@@ -34,6 +34,7 @@ enum option {
     OPT_REMOVE_ROLE,
     OPT_REASON,
     OPT_GRACE,
+    OPT_UNTIL_USED,
     OPT_LABEL,
     OPT_AS_CLIENT,
     OPT_ONLY_STATE,

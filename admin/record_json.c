@@ -27,6 +27,8 @@ static cJSON *credential_to_json(const struct credential *credential, enum secre
     json_time(object, "created", credential->created);
     json_time(object, "not_before", credential->not_before);
     json_time(object, "expires", credential->expires);
+    if (credential->ended_by)
+        json_number(object, "ended_by", credential->ended_by);
     if (secrets == WITH_SECRETS) {
         hex_format(hex, credential->secret, credential->secret_size);
         json_text(object, "secret", hex);

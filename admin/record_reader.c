@@ -227,12 +227,12 @@ static bool read_secret(const struct target *target, const cJSON *value,
     return true;
 }
 
-static bool read_id(const struct target *target, const cJSON *value, struct credential *credential)
+static bool read_id(const struct target *target, const cJSON *value, uint32_t *id)
 {
-    uint64_t id;
-    if (!json_read_number(value, &id) || id < 1 || id >= UINT32_MAX)
-        return refuse(target, "a credential's 'id' is not a number from 1 on");
-    credential->id = (uint32_t)id;
+    uint64_t number;
+    if (!json_read_number(value, &number) || number < 1 || number >= UINT32_MAX)
+        return refuse(target, "a credential's '%s' is not a number from 1 on", value->string);
+    *id = (uint32_t)number;
     return true;
 }
 
@@ -241,7 +241,7 @@ static bool read_credential_member(const struct target *target, const cJSON *val
 {
     const char *name = value->string;
     if (strcmp(name, "id") == 0)
-        return read_id(target, value, credential);
+        return read_id(target, value, &credential->id);
     if (strcmp(name, "kind") == 0)
         return read_kind(target, value, credential);
     if (strcmp(name, "secret") == 0)
@@ -254,6 +254,8 @@ static bool read_credential_member(const struct target *target, const cJSON *val
         return read_time(target, value, &credential->not_before);
     if (strcmp(name, "expires") == 0)
         return read_time(target, value, &credential->expires);
+    if (strcmp(name, "ended_by") == 0)
+        return read_id(target, value, &credential->ended_by);
     return refuse(target, "a credential's member '%.40s' is not known", name);
 }
 

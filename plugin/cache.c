@@ -182,7 +182,9 @@ static enum err device_load(struct cache *cache, struct cached_device *device,
     }
     for (size_t i = 0; i < read->credential_count; i++)
         device->credentials[i] =
-            (struct cached_credential){read->credentials[i].id, read->credentials[i].expires};
+            (struct cached_credential){.id = read->credentials[i].id,
+                                       .ended_by = read->credentials[i].ended_by,
+                                       .expires = read->credentials[i].expires};
     device->credential_count = read->credential_count;
     device->generation = read->generation;
     device->state = read->state;
@@ -464,6 +466,12 @@ enum ended cached_device_ended(const struct cached_device *device, uint64_t gene
     if (expired || !used || (used->expires && now >= used->expires))
         return ENDED_EXPIRED;
     return ENDED_NO;
+}
+
+bool cached_device_ended_by(const struct cached_device *device, uint32_t id, uint32_t by)
+{
+    const struct cached_credential *used = credential_find(device, id);
+    return used && used->ended_by == by && by != 0;
 }
 
 int64_t cached_device_ends(const struct cached_device *device, uint32_t credential)

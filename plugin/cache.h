@@ -34,7 +34,7 @@ struct cached_role {
 
 /* Until when a credential of the device opens the door. */
 struct cached_credential {
-    uint32_t id;
+    uint32_t id, ended_by;
     int64_t expires;
 };
 
@@ -116,6 +116,9 @@ MUST_CHECK enum err cache_role(struct cache *cache, const char *name, const stru
 enum ended { ENDED_NO, ENDED_REMOVED, ENDED_DISABLED, ENDED_REVOKED, ENDED_EXPIRED };
 enum ended cached_device_ended(const struct cached_device *device, uint64_t generation,
                                uint32_t credential, int64_t now);
+
+/* Does the first use of `by` end the credential `id` of the device? */
+bool cached_device_ended_by(const struct cached_device *device, uint32_t id, uint32_t by);
 
 /* The first moment at which cached_device_ended may change its answer by itself; 0 for never. */
 int64_t cached_device_ends(const struct cached_device *device, uint32_t credential);

@@ -221,6 +221,9 @@ static enum refusal device_check(struct plugin *plugin, const struct login *logi
     int64_t now = clock_wall();
     const struct credential *key =
         credential_of_key(device, login->password, registry_secret(plugin->registry), now);
+    if (key && key->ended_by &&
+        presence_credential_used(&plugin->presences, device->id, device->generation, key->ended_by))
+        key = NULL; /* the key that replaces it is in use */
     uint32_t credential = key ? key->id : 0;
     enum refusal refusal = device_refuses(plugin, login, device, now);
     if (!refusal && !key)

@@ -44,11 +44,22 @@ static void end_taken_over(struct plugin *plugin, const struct connection *by)
     }
 }
 
+/* The first use of a new key may end an old one (`devreg rotate --until-used`). */
+static void end_replaced(struct plugin *plugin, const struct connection *by)
+{
+    for (struct connection *c = by->device->connections; c; c = c->next) {
+        if (c->state == CONNECTION_LIVE &&
+            cached_device_ended_by(by->device, c->credential, by->credential))
+            connection_kick(&plugin->connections, c, REASON_EXPIRED);
+    }
+}
+
 void plugin_confirm(struct plugin *plugin, struct connection *connection)
 {
     connection_become(&plugin->connections, connection, CONNECTION_LIVE);
     presence_accepted(&plugin->presences, connection, clock_wall());
     end_taken_over(plugin, connection);
+    end_replaced(plugin, connection);
 }
 
 void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason)

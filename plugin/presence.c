@@ -140,6 +140,9 @@ void presence_accepted(struct presences *presences, struct connection *connectio
         entry->forgotten = entry->told_online = false;
         entry->record.session_count = 0;
     }
+    if (entry->record.generation != connection->generation)
+        entry->record.used_count = 0;
+    presence_use(&entry->record, connection->credential);
     connection->conn = ++entry->record.connections;
     session_note(&entry->record, connection, now);
     if (!entry->current || strcmp(entry->current->client_id, connection->client_id) == 0) {

@@ -87,6 +87,10 @@ MUST_CHECK enum err presence_owner(struct presences *presences, const char *clie
  * presence_owner's. */
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id);
 
+/* Was the credential of that id ever used by that generation of the device? */
+bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,
+                              uint32_t credential);
+
 /* Tells what changed, and goes on with the walk. `now` in ms since 1970. */
 void presence_tick(struct presences *presences, int64_t now);
 

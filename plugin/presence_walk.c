@@ -184,3 +184,19 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     }
     return ERR_NOT_FOUND;
 }
+
+bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,
+                              uint32_t credential)
+{
+    struct presence record;
+    if (!presence_now(presences, device, &record)) {
+        enum err e = txn_renew(presences->reader);
+        if (!e) {
+            e = presence_get(presences->reader, device, &record);
+            txn_reset(presences->reader);
+        }
+        if (e)
+            return e != ERR_NOT_FOUND; /* in doubt the old one has ended */
+    }
+    return record.generation == generation && presence_used(&record, credential);
+}

@@ -24,6 +24,7 @@ struct credential {
     uint32_t id;  /* 1 and up, never used twice in the life of a device's generation */
     char label[CREDENTIAL_LABEL_MAX + 1];
     int64_t created, not_before, expires;
+    uint32_t ended_by; /* the id of one whose first use ends this one; 0 for none */
     size_t secret_size;
     uint8_t secret[CREDENTIAL_SECRET_MAX + 1]; /* one more for a NUL after a password's hash */
 };

@@ -32,6 +32,31 @@ struct client_hash client_hash_of(const char *client_id)
     return hash;
 }
 
+bool presence_used(const struct presence *presence, uint32_t credential)
+{
+    for (size_t i = 0; i < presence->used_count; i++) {
+        if (presence->used[i] == credential)
+            return true;
+    }
+    return false;
+}
+
+void presence_use(struct presence *presence, uint32_t credential)
+{
+    size_t oldest = 0;
+    if (presence_used(presence, credential))
+        return;
+    if (presence->used_count < CREDENTIALS_MAX) {
+        presence->used[presence->used_count++] = credential;
+        return;
+    }
+    for (size_t i = 1; i < CREDENTIALS_MAX; i++) {
+        if (presence->used[i] < presence->used[oldest])
+            oldest = i;
+    }
+    presence->used[oldest] = credential;
+}
+
 enum { FORMAT = 1 };
 
 void presence_encode(struct pack *pack, const struct presence *p)
@@ -51,6 +76,9 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->keepalive);
     pack_number(pack, p->persistent);
     pack_number(pack, p->credential);
+    pack_number(pack, p->used_count);
+    for (size_t i = 0; i < p->used_count; i++)
+        pack_number(pack, p->used[i]);
     pack_number(pack, p->session_count);
     for (size_t i = 0; i < p->session_count; i++) {
         pack_blob(pack, p->sessions[i].client.bytes, sizeof p->sessions[i].client.bytes);
@@ -79,6 +107,9 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     p.keepalive = (uint16_t)unpack_number(&u, UINT16_MAX);
     p.persistent = unpack_number(&u, 1);
     p.credential = (uint32_t)unpack_number(&u, UINT32_MAX);
+    p.used_count = (size_t)unpack_number(&u, CREDENTIALS_MAX);
+    for (size_t i = 0; i < p.used_count; i++)
+        p.used[i] = (uint32_t)unpack_number(&u, UINT32_MAX);
     p.session_count = (size_t)unpack_number(&u, SESSIONS_MAX);
     for (size_t i = 0; i < p.session_count; i++) {
         struct bytes hash = unpack_blob(&u, CRYPTO_HASH_SIZE);

@@ -71,9 +71,16 @@ struct presence {
     uint16_t keepalive;                     /* s */
     bool persistent;
     uint32_t credential; /* the id of the one that it was made with */
+    size_t used_count;   /* credentials of this generation that were ever used, by their ids */
+    uint32_t used[CREDENTIALS_MAX];
     size_t session_count;
     struct session sessions[SESSIONS_MAX];
 };
+
+/* Was the credential of that id ever used? */
+bool presence_used(const struct presence *presence, uint32_t credential);
+/* Notes that it was; the lowest id, which is the oldest, makes room. */
+void presence_use(struct presence *presence, uint32_t credential);
 
 /* One canonical encoding; `pack` may fail. ERR_DAMAGED where the bytes are no such record. */
 void presence_encode(struct pack *pack, const struct presence *presence);

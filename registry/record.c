@@ -53,6 +53,7 @@ static void credential_encode(struct pack *pack, const struct credential *c)
     pack_number(pack, (uint64_t)c->created);
     pack_number(pack, (uint64_t)c->not_before);
     pack_number(pack, (uint64_t)c->expires);
+    pack_number(pack, c->ended_by);
     pack_blob(pack, c->secret, c->secret_size);
 }
 
@@ -64,6 +65,7 @@ static void credential_decode(struct credential *c, struct unpack *u)
     c->created = unpack_time(u);
     c->not_before = unpack_time(u);
     c->expires = unpack_time(u);
+    c->ended_by = (uint32_t)unpack_number(u, UINT32_MAX);
     struct bytes secret = unpack_blob(u, CREDENTIAL_SECRET_MAX);
     if (secret.size)
         memcpy(c->secret, secret.data, secret.size);

@@ -2,7 +2,8 @@
  *
  *   device  format 1, id, state, reason, note, client-id pattern, generation, version, created,
  *           changed, expires, next credential,
- *           n * {kind, id, label, created, not before, expires, secret},
+ *           n * {kind, id, label, created, not before, expires, ended by,
+ *           secret},
  *           n * role name, n * {attribute name, value}, rules
  *   role    format 1, name, note, version, created, changed, rules
  *   entry   format 1, time, verb, kind, who, subject, detail        (its seq is its key)

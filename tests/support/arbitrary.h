@@ -83,6 +83,7 @@ static inline void any_credential(struct rng *rng, struct device *device)
     made->created = any_time(rng);
     made->not_before = any_time(rng);
     made->expires = any_time(rng);
+    made->ended_by = (uint32_t)rng_below(rng, 3);
     made->secret_size = any_size(rng, CREDENTIAL_SECRET_MAX);
     for (size_t i = 0; i < made->secret_size; i++)
         made->secret[i] = (uint8_t)rng_next(rng);
@@ -150,6 +151,7 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
     *presence = (struct presence){.online = rng_percent(rng, 50),
                                   .seq = any_number(rng),
                                   .conn = any_number(rng),
+                                  .connections = any_number(rng),
                                   .generation = any_number(rng),
                                   .since = any_time(rng),
                                   .connected_at = any_time(rng),
@@ -158,7 +160,10 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
                                   .keepalive = (uint16_t)rng_next(rng),
                                   .persistent = rng_percent(rng, 50),
                                   .credential = (uint32_t)any_number(rng),
+                                  .used_count = any_size(rng, CREDENTIALS_MAX),
                                   .session_count = any_size(rng, SESSIONS_MAX)};
+    for (size_t i = 0; i < presence->used_count; i++)
+        presence->used[i] = (uint32_t)any_number(rng);
     any_text(rng, presence->client, PRESENCE_CLIENT_MAX);
     any_text(rng, presence->address, PRESENCE_ADDRESS_MAX);
     for (size_t i = 0; i < presence->session_count; i++) {
@@ -172,7 +177,8 @@ static inline bool credential_same(const struct credential *a, const struct cred
 {
     return a->kind == b->kind && a->id == b->id && strcmp(a->label, b->label) == 0 &&
            a->created == b->created && a->not_before == b->not_before && a->expires == b->expires &&
-           a->secret_size == b->secret_size && memcmp(a->secret, b->secret, a->secret_size) == 0;
+           a->ended_by == b->ended_by && a->secret_size == b->secret_size &&
+           memcmp(a->secret, b->secret, a->secret_size) == 0;
 }
 
 static inline bool lists_same(const struct device *a, const struct device *b)
@@ -229,7 +235,10 @@ static inline bool presence_same(const struct presence *a, const struct presence
         strcmp(a->client, b->client) != 0 || strcmp(a->address, b->address) != 0 ||
         a->protocol != b->protocol || a->keepalive != b->keepalive ||
         a->persistent != b->persistent || a->credential != b->credential ||
+        a->connections != b->connections || a->used_count != b->used_count ||
         a->session_count != b->session_count)
+        return false;
+    if (memcmp(a->used, b->used, a->used_count * sizeof *a->used) != 0)
         return false;
     for (size_t i = 0; i < a->session_count; i++) {
         if (memcmp(&a->sessions[i].client, &b->sessions[i].client, CRYPTO_HASH_SIZE) != 0 ||
