@@ -103,5 +103,5 @@ void detail_add(struct call *call, const char *format, ...)
         for (length = room - 3; length && (phrase[length] & 0xc0) == 0x80;)
             length--;
     memcpy(call->detail + used, phrase, length);
-    strcpy(call->detail + used + length, cut ? "..." : "");
+    memcpy(call->detail + used + length, cut ? "..." : "", cut ? sizeof "..." : 1);
 }

@@ -174,8 +174,8 @@ static void answer_print(const struct inquiry *inquiry, const struct decision *d
                      state && *device->reason ? ": " : "", state ? device->reason : "");
 }
 
-static enum status answer(const struct call *call, const struct inquiry *inquiry,
-                          const struct decision *decision, int64_t since)
+static enum status print_answer(const struct call *call, const struct inquiry *inquiry,
+                                const struct decision *decision, int64_t since)
 {
     if (call->json) {
         cJSON *json = answer_of(inquiry, decision, since);
@@ -214,7 +214,7 @@ enum status cmd_explain(struct call *call)
         int64_t since = state_since(call, &inquiry.device, decision.why);
         registry_end(call->registry);
         warn_of_client_id(&inquiry);
-        status = answer(call, &inquiry, &decision, since);
+        status = print_answer(call, &inquiry, &decision, since);
     }
     for (size_t i = 0; i <= ROLES_MAX; i++)
         policy_free(inquiry.policies[i]);

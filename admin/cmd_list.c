@@ -131,7 +131,7 @@ static enum status list_all(struct call *call, struct list *list)
     enum err e;
     listing_begin(&list->listing, call, columns, sizeof columns / sizeof *columns);
     while (!(e = list_some(call, list)) && !ferror(stdout))
-        continue;
+        ;
     listing_end(&list->listing);
     if (e && e != ERR_NOT_FOUND)
         return complain_err(call, e);

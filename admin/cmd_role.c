@@ -94,7 +94,7 @@ enum status cmd_role_list(struct call *call)
     enum err e;
     listing_begin(&listing, call, columns, sizeof columns / sizeof *columns);
     while (!(e = list_some(call, &listing, after, &damaged)))
-        continue;
+        ;
     listing_end(&listing);
     if (e != ERR_NOT_FOUND)
         return complain_err(call, e);

@@ -82,7 +82,7 @@ enum status pair_split(struct call *call, const char *pair,
                        char name[static ATTRIBUTE_NAME_MAX + 1], const char **value)
 {
     size_t length = strcspn(pair, "=");
-    bool fits = pair[length] && length <= ATTRIBUTE_NAME_MAX;
+    bool fits = length <= ATTRIBUTE_NAME_MAX && pair[length];
     if (fits) {
         memcpy(name, pair, length);
         name[length] = '\0';
@@ -99,7 +99,7 @@ enum status pair_split(struct call *call, const char *pair,
 enum status device_take_pair(struct call *call, struct device *device, const char *pair)
 {
     char name[ATTRIBUTE_NAME_MAX + 1];
-    const char *value;
+    const char *value = "";
     enum status status = pair_split(call, pair, name, &value);
     if (status)
         return status;

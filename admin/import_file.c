@@ -32,8 +32,9 @@ void import_reject(struct import_file *import, size_t line, const char *format, 
     va_end(values);
     import->rejects =
         grow(import->rejects, import->reject_count, &import->reject_room, sizeof *import->rejects);
-    char *copy = memory_get(strlen(reason) + 1);
-    strcpy(copy, reason);
+    size_t size = strlen(reason) + 1;
+    char *copy = memory_get(size);
+    memcpy(copy, reason, size);
     import->rejects[import->reject_count++] = (struct import_reject){line, copy};
 }
 
@@ -57,8 +58,11 @@ static char *fold(const char *name)
 {
     size_t size = strlen(name) + 1;
     char *folded = memory_get(size);
-    for (size_t i = 0; i < size; i++)
-        folded[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 'a' - 'A') : name[i];
+    memcpy(folded, name, size);
+    for (char *c = folded; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c | 0x20);
+    }
     return folded;
 }
 

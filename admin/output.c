@@ -67,8 +67,9 @@ static void add_time(struct text *text, const cJSON *item, const char *none)
 
 static void add_scalar(struct text *text, const cJSON *item)
 {
-    if (cJSON_IsString(item)) {
-        add_safe(text, item->valuestring);
+    const char *string = cJSON_GetStringValue(item);
+    if (string) {
+        add_safe(text, string);
     } else if (item && !cJSON_IsNull(item)) {
         char *printed = cJSON_PrintUnformatted(item);
         text_add(text, printed);

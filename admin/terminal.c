@@ -79,7 +79,7 @@ static enum terminal ask_silently(int tty, const char *prompt, char *line, size_
     if (write_text(tty, prompt))
         result = read_line(tty, line, max);
     while (tcsetattr(tty, TCSAFLUSH, &before) != 0 && errno == EINTR)
-        continue;
+        ;
     (void)write_text(tty, "\n");
     return result;
 }

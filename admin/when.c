@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define SECOND ((int64_t)1000)
-#define DAY    (24 * 3600 * SECOND)
+#define DAY    (SECOND * 24 * 3600)
 
 /* Reads 1 to `most` digits and steps over them; false where there is none or one more. */
 static bool read_digits(const char **text, size_t most, int64_t *number)

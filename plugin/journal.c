@@ -15,7 +15,6 @@ void journal_add(struct journal *journal, int level, const char *format, ...)
     va_list arguments;
     journal->lines[at].level = level;
     va_start(arguments, format);
-    /* NOLINTNEXTLINE: it is begun one line above */
     vsnprintf(journal->lines[at].text, sizeof journal->lines[at].text, format, arguments);
     va_end(arguments);
 }
