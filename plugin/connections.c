@@ -74,6 +74,7 @@ static void queue_leave(struct connection *connection)
         connection->queue_previous;
     connection->queue_next = connection->queue_previous = NULL;
     connection->queue = NULL;
+    list->count--;
 }
 
 static void queue_join(struct connection_list *list, struct connection *connection)
@@ -83,6 +84,7 @@ static void queue_join(struct connection_list *list, struct connection *connecti
     connection->queue_previous = list->last;
     *(list->last ? &list->last->queue_next : &list->first) = connection;
     list->last = connection;
+    list->count++;
 }
 
 static void device_join(struct connections *connections, struct connection *connection,
@@ -162,12 +164,22 @@ void connection_become(struct connections *connections, struct connection *conne
     connection->state = state;
     if (state == CONNECTION_PENDING)
         queue_join(&connections->pending, connection);
+    else if (state == CONNECTION_LIVE)
+        queue_join(&connections->live, connection);
     else if (state == CONNECTION_GONE)
         queue_join(&connections->gone, connection);
     else
         queue_leave(connection);
     if (state == CONNECTION_GONE)
         device_leave(connections, connection);
+}
+
+struct connection *connection_next_live(struct connections *connections)
+{
+    struct connection *connection = connections->live.first;
+    if (connection)
+        queue_join(&connections->live, connection);
+    return connection;
 }
 
 void connection_rest(struct connections *connections, struct connection *connection)

@@ -58,14 +58,15 @@ struct connection {
 
 struct connection_list {
     struct connection *first, *last;
+    size_t count;
 };
 
 struct connections {
     struct cache *cache; /* lent */
     struct table by_pointer, by_client;
     uint8_t key[CRYPTO_MAC_KEY_SIZE]; /* of by_client's hash: strangers choose client ids */
-    struct connection_list pending, gone, kicks;
-    int64_t next_end; /* the earliest `ends`; 0 for none */
+    struct connection_list pending, live, gone, kicks; /* those to be kicked are in no other */
+    int64_t next_end;                                  /* the earliest `ends`; 0 for none */
 };
 
 void connections_open(struct connections *connections, struct cache *cache);
@@ -97,6 +98,10 @@ void connection_free(struct connections *connections, struct connection *connect
 
 /* A GONE one that stays for its will alone: it leaves the list, and its client id is free. */
 void connection_rest(struct connections *connections, struct connection *connection);
+
+/* The first of the LIVE ones, which becomes the last; NULL for none. So a few calls at each tick go
+ * round all of them. */
+struct connection *connection_next_live(struct connections *connections);
 
 /* Queues a LIVE or INTRUDER one to be closed at the tick. */
 void connection_kick(struct connections *connections, struct connection *connection,

@@ -9,7 +9,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 2000, TICK_MS = 100 };
+enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 200, TICK_MS = 100 };
 
 /* The only global: the broker loads the plugin once or several times, and gives no place that these
  * share. */
@@ -151,27 +151,23 @@ static void look_at_changed(struct plugin *plugin, int64_t now)
     }
 }
 
-static void look_at_all(struct plugin *plugin, int64_t now)
-{
-    struct connections *connections = &plugin->connections;
-    connections->next_end = 0;
-    for (struct table_node *n = table_next(&connections->by_pointer, NULL); n;
-         n = table_next(&connections->by_pointer, n)) {
-        struct connection *c = AROUND(n, struct connection, by_pointer);
-        look_at(plugin, c, now);
-    }
-}
-
 static void look_at_what_changed(struct plugin *plugin, int64_t now)
 {
-    int64_t next_end = plugin->connections.next_end;
+    struct connections *connections = &plugin->connections;
+    bool ends = connections->next_end && now >= connections->next_end;
     cache_sync(&plugin->cache);
-    if (plugin->cache.all_changed) {
-        plugin->cache.all_changed = false;
+    if (plugin->cache.all_changed)
         presence_walk_again(&plugin->presences);
-        look_at_all(plugin, now);
-    } else if (next_end && now >= next_end) {
-        look_at_all(plugin, now);
+    if (plugin->cache.all_changed || ends) {
+        plugin->to_look_at = connections->live.count;
+        connections->next_end = 0;
+    }
+    plugin->cache.all_changed = false;
+    for (int i = 0; i < LOOKS_A_TICK && plugin->to_look_at > 0; i++) {
+        struct connection *connection = connection_next_live(connections);
+        plugin->to_look_at = connection ? plugin->to_look_at - 1 : 0;
+        if (connection)
+            look_at(plugin, connection, now);
     }
     if (plugin->cache.changed)
         look_at_changed(plugin, now);

@@ -28,9 +28,11 @@ struct plugin {
     struct presences presences;
     struct passwords passwords;
     struct names accepted; /* usernames that devreg let in, since the process began */
-    bool ticks;            /* has there ever been one? not in 2.0.11 with per_listener_settings */
-    bool turning;          /* in the stand-in for a tick that DISCONNECT then is */
-    bool reloading;        /* between RELOAD and the next tick */
+    size_t
+        to_look_at; /* live connections: after a change that names no device, some at each tick */
+    bool ticks;     /* has there ever been one? not in 2.0.11 with per_listener_settings */
+    bool turning;   /* in the stand-in for a tick that DISCONNECT then is */
+    bool reloading; /* between RELOAD and the next tick */
 };
 
 /* ms since 1970, and ms of a clock that never goes back. */
