@@ -339,7 +339,7 @@ static void say_open_failed(const char *what, const char *where, enum err e)
         enum err e;
         const char *remedy;
     } remedies[] = {
-        {ERR_NO_REGISTRY, "create it with 'devreg init', or set plugin_opt_registry"},
+        {ERR_NO_REGISTRY, "make it with 'devreg init', or correct mosquitto.conf"},
         {ERR_PERMISSION, "the broker's user must be able to read it: run 'devreg check' as root"},
         {ERR_TOO_NEW, "install the devreg.so that fits the devreg that wrote it"},
         {ERR_DAMAGED, "run 'devreg check', then restore a backup"},

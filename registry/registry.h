@@ -39,7 +39,8 @@ void registry_close(struct registry *registry); /* NULL is fine */
 
 /* Makes a registry in `dir` (created where it is missing), readable for the broker that runs as
  * `broker_uid`, with its presence store and the role DEFAULT_ROLE: "allow all devices/%u/#".
- * `who` as registry_write. ERR_EXISTS where one is there. */
+ * `who` as registry_write. ERR_EXISTS where one is there; a
+ * presence store that was lost is made again all the same. */
 MUST_CHECK enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid,
                                     const char *who, int64_t now);
 

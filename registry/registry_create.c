@@ -82,8 +82,10 @@ enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid, co
     enum err e = crypto_init();
     if (!e)
         e = registry_dir(dir, broker_gid);
-    if (!e)
-        e = presence_dir(dir, broker_uid, broker_gid);
+    if (!e || e == ERR_EXISTS) { /* a presence store that was lost is made again */
+        enum err made = presence_dir(dir, broker_uid, broker_gid);
+        e = made ? made : e;
+    }
     if (!e)
         e = store_create(dir, STORE_REGISTRY, &files, registry_first_records, &first);
     return e;

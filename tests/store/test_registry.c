@@ -138,6 +138,23 @@ static void a_registry_is_not_made_over_another(void **state)
     assert_true(registry_has_device(fixture->registry, "pump-7", &error));
 }
 
+static void a_presence_store_that_was_lost_is_made_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *presence;
+    char path[4200], file[4300];
+    snprintf(path, sizeof path, "%s/" PRESENCE_SUBDIR, fixture->path);
+    for (const char *const *name = (const char *const[]){"data.mdb", "lock.mdb", NULL}; *name;
+         name++) {
+        snprintf(file, sizeof file, "%s/%s", path, *name);
+        assert_int_equal(unlink(file), 0);
+    }
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(registry_create(fixture->path, geteuid(), getegid(), "x", NOW), ERR_EXISTS);
+    assert_int_equal(store_open(&presence, path, STORE_PRESENCE, STORE_WRITE), ERR_OK);
+    store_close(presence);
+}
+
 static void each_registry_has_a_secret_of_its_own_and_keeps_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -497,6 +514,7 @@ int main(void)
         test(a_new_registry_holds_the_default_role_and_one_log_entry),
         test(a_new_registry_has_the_modes_that_the_broker_needs),
         test(a_registry_is_not_made_over_another),
+        test(a_presence_store_that_was_lost_is_made_again),
         test(each_registry_has_a_secret_of_its_own_and_keeps_it),
         test(a_directory_without_a_registry_is_not_opened),
         test(a_presence_store_is_no_registry),
