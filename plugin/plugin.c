@@ -267,10 +267,7 @@ static int on_connect(int event, void *data, void *userdata)
         look_at(plugin, connection, clock_wall());
     } else if ((!connection || !connection->device) && device_id_valid(username) &&
                cache_find(&plugin->cache, username, &device) == ERR_OK && device->exists) {
-        connection =
-            connection_new(&plugin->connections, connect->client, id, NULL, CONNECTION_INTRUDER);
-        if (connection)
-            connection_kick(&plugin->connections, connection, REASON_KICKED);
+        plugin_intruder(plugin, connect->client, id, username);
     }
     return MOSQ_ERR_SUCCESS;
 }
