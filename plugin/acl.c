@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "plugin/stranger.h"
+
 struct request {
     const struct mosquitto *client;
     const char *id, *username, *topic;
@@ -26,11 +28,46 @@ static const char *presence_filter(const struct plugin *plugin)
     return plugin->options.presence ? plugin->options.presence_filter : NULL;
 }
 
+/* Has what the connection was let in with ended? Asked once for each time that the device is read.
+ */
+static bool has_ended(struct connection *connection, const struct cached_device *device)
+{
+    if (connection->loads != device->loads) {
+        enum ended ended = cached_device_ended(device, connection->generation,
+                                               connection->credential, clock_wall());
+        connection->ended = ended != ENDED_NO;
+        connection->loads = device->loads;
+    }
+    return connection->ended || (connection->ends && clock_wall() >= connection->ends);
+}
+
+/* The connection is there: may it act? */
+static bool live_acts(struct plugin *plugin, const struct request *request,
+                      struct connection *connection, const struct cached_device *device)
+{
+    if (connection->kicked || connection->state == CONNECTION_WAITING ||
+        has_ended(connection, device))
+        return false;
+    if (connection->state == CONNECTION_PENDING && request->access != MOSQ_ACL_READ)
+        plugin_confirm(plugin, connection);
+    return true;
+}
+
+/* The connection has ended: a delivery goes to its session, a publish is its will, which is one. */
+static bool gone_acts(const struct request *request, struct connection *connection)
+{
+    bool will = connection->will_possible && request->access == MOSQ_ACL_WRITE;
+    if (request->access == MOSQ_ACL_READ)
+        return true;
+    connection->will_possible = false;
+    return will;
+}
+
 /* May this pointer act for the device at all? The rules come later, for whoever it is.
  *
- * A delivery may go to an offline session. A publish or a subscription comes from a connection that
- * we let in, from its will after the end (once), or from a stand-in for the publisher of a retained
- * message. */
+ * A session from disk and the stand-in for the publisher of a retained message were never on the
+ * wire. Whoever was came through a login that we know; anybody else has a username that no login
+ * proved. */
 static bool acts_for(struct plugin *plugin, const struct request *request,
                      const struct cached_device *device)
 {
@@ -38,26 +75,27 @@ static bool acts_for(struct plugin *plugin, const struct request *request,
         connection_of(&plugin->connections, request->client, request->id);
     if (!request->on_wire)
         return true;
-    if (connection && strcmp(connection->device_id, device->id) != 0 &&
-        connection->state != CONNECTION_INTRUDER)
-        connection = NULL;
-    if (connection && connection->device) {
-        if (connection->ends && clock_wall() >= connection->ends)
-            return false;
-        if (connection->state == CONNECTION_PENDING && request->access != MOSQ_ACL_READ)
-            plugin_confirm(plugin, connection);
-        return connection->state != CONNECTION_WAITING && !connection->kicked;
+    if (!connection || strcmp(connection->device_id, device->id) != 0) {
+        stranger_asks(plugin, request->client, request->id, request->username, request->access);
+        return false;
     }
-    if (request->access == MOSQ_ACL_READ)
-        return !connection || connection->state == CONNECTION_GONE;
-    if (connection && connection->state == CONNECTION_GONE) {
-        bool will = connection->will_possible && request->access == MOSQ_ACL_WRITE;
-        connection->will_possible = false;
-        return will;
-    }
-    if (!connection)
-        plugin_intruder(plugin, request->client, request->id, request->username);
-    return false;
+    if (connection->generation != device->generation)
+        return false;
+    if (connection->device)
+        return live_acts(plugin, request, connection, device);
+    return gone_acts(request, connection);
+}
+
+/* While we kick it, the broker asks whether its session may keep its subscriptions. It may, if it
+ * can come back: then only the rules count. */
+static bool keeps_subscriptions(const struct plugin *plugin, const struct request *request,
+                                const struct cached_device *device)
+{
+    const struct connection *connection =
+        connection_of(&plugin->connections, request->client, request->id);
+    return plugin->kicking && request->access == MOSQ_ACL_SUBSCRIBE && connection &&
+           strcmp(plugin->kicking, request->id) == 0 &&
+           connection->generation == device->generation && device->state != DEVICE_REVOKED;
 }
 
 static int check_device(struct plugin *plugin, const struct request *request,
@@ -65,10 +103,11 @@ static int check_device(struct plugin *plugin, const struct request *request,
 {
     if (request->access == MOSQ_ACL_UNSUBSCRIBE)
         return MOSQ_ERR_SUCCESS;
-    if (!acts_for(plugin, request, device))
+    bool keeps = keeps_subscriptions(plugin, request, device);
+    if (!keeps && !acts_for(plugin, request, device))
         return MOSQ_ERR_ACL_DENIED;
-    const struct access access = {.state = device->state,
-                                  .expires = device->expires,
+    const struct access access = {.state = keeps ? DEVICE_ENABLED : device->state,
+                                  .expires = keeps ? 0 : device->expires,
                                   .subject = {.device = device->id,
                                               .client_id = request->id,
                                               .attributes = device->attributes,
@@ -76,7 +115,7 @@ static int check_device(struct plugin *plugin, const struct request *request,
                                   .policy_count = 1 + device->role_count,
                                   .policies = device->policies,
                                   .presence_topic = presence_filter(plugin)};
-    int64_t now = device->expires ? clock_wall() : 0;
+    int64_t now = access.expires ? clock_wall() : 0;
     return to_mosq(access_decide(&access, question_of(request->access), request->topic, now));
 }
 

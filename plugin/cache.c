@@ -106,6 +106,7 @@ static void idle_add(struct cache *cache, struct cached_device *device)
 /* Makes it a name of which nothing is known. */
 static void device_unload(struct cache *cache, struct cached_device *device)
 {
+    device->loads++;
     for (size_t i = 0; i < device->role_count; i++)
         role_release(cache, device->roles[i]);
     policy_free(device->own);
@@ -389,21 +390,35 @@ static bool follow(struct cache *cache, const struct log_entry *entry)
     return true;
 }
 
-/* Reads the log since the last look, in the open scope. */
-static enum err follow_all(struct cache *cache)
+/* Follows the log as far as it is worth it. ERR_NOT_FOUND when nothing is left. */
+static enum err follow_some(struct cache *cache)
 {
     struct log_entry entry;
-    enum err e = ERR_OK;
-    for (unsigned i = 0; i < CACHE_ENTRIES_MAX && !e; i++) {
-        e = registry_next_entry(cache->registry, cache->entry, &entry);
-        if (e == ERR_NOT_FOUND)
-            return ERR_OK;
-        if (!e && !follow(cache, &entry))
+    for (unsigned i = 0; i < CACHE_ENTRIES_MAX; i++) {
+        enum err e = registry_next_entry(cache->registry, cache->entry, &entry);
+        if (e)
+            return e;
+        if (!follow(cache, &entry))
             break;
     }
+    return ERR_OK;
+}
+
+/* Reads the log since the last look, in the open scope. A log whose newest entry is not the one
+ * that was followed last was put back, and tells nothing. */
+static enum err follow_all(struct cache *cache)
+{
+    uint64_t last;
+    enum err e = follow_some(cache);
+    enum err newest = registry_last_entry(cache->registry, &last);
+    if (newest)
+        return newest;
+    if (e == ERR_NOT_FOUND && last == cache->entry)
+        return ERR_OK;
     forget_all(cache);
-    enum err last = registry_last_entry(cache->registry, &cache->entry);
-    return e ? e : last;
+    cache->entry = last;
+    enum err refreshed = registry_refresh_secret(cache->registry);
+    return e && e != ERR_NOT_FOUND ? e : refreshed;
 }
 
 void cache_sync(struct cache *cache)

@@ -47,6 +47,7 @@ struct cached_device {
     bool fresh, exists;
     uint64_t look;       /* of the cache, when it was loaded */
     uint64_t role_epoch; /* of the cache, when `policies` was filled */
+    uint64_t loads; /* how often it was read: another number, and connections are judged anew */
 
     /* The rest only where it exists. */
     uint64_t generation;

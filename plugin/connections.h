@@ -48,6 +48,8 @@ struct connection {
     bool persistent;
     bool will_possible; /* GONE: one more publish may come, its will */
     bool kicked;
+    bool ended; /* what it was let in with has ended, as of `loads` of the device */
+    uint64_t loads;
     bool owner;              /* in by_client */
     enum reason kick_reason; /* why it was kicked */
     uint8_t protocol;

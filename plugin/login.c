@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "registry/key.h"
 #include "registry/text.h"
 
 /* Who knocks, as the broker tells it. */
@@ -43,13 +44,20 @@ static const char *refusal_name(enum refusal refusal)
     return names[refusal];
 }
 
+/* A key that was typed into the wrong field is not for the log. */
+static const char *shown(char *out, size_t size, const char *text)
+{
+    key_hide(text_escape(out, size, text));
+    return out;
+}
+
 static void note_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal)
 {
     char user[48], id[48], address[64];
-    journal_add(
-        &plugin->journal, MOSQ_LOG_NOTICE, "refused device=%s client=%s address=%s reason=%s",
-        text_escape(user, sizeof user, login->username), text_escape(id, sizeof id, login->id),
-        text_escape(address, sizeof address, login->address), refusal_name(refusal));
+    journal_add(&plugin->journal, MOSQ_LOG_NOTICE,
+                "refused device=%s client=%s address=%s reason=%s",
+                shown(user, sizeof user, login->username), shown(id, sizeof id, login->id),
+                shown(address, sizeof address, login->address), refusal_name(refusal));
 }
 
 /* SIGHUP makes the broker ask again for every session, online or not. Is this such a question?
@@ -62,6 +70,8 @@ static bool is_recheck(const struct plugin *plugin, const struct login *login)
 {
     if (!login->address && login->protocol == 0)
         return true; /* restored from disk: no login looks like that */
+    if (mosquitto_client_sub_count(login->client) > 0)
+        return true; /* a login has no subscriptions yet, not even those that it comes back to */
     if (mosq_is_2_1())
         return mosquitto_client(login->id) == login->client;
     return plugin->reloading && plugin->ticks && !login->websockets;
@@ -72,6 +82,8 @@ static bool is_recheck(const struct plugin *plugin, const struct login *login)
 static int recheck(struct plugin *plugin, const struct login *login)
 {
     struct cached_device *device;
+    if (!login->username)
+        return MOSQ_ERR_PLUGIN_DEFER;
     const struct connection *connection =
         connection_of(&plugin->connections, login->client, login->id);
     bool live =
@@ -163,14 +175,16 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
                           enum connection_state state)
 {
     struct cached_device *cached;
+    struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
+    bool again = connection && connection->state == CONNECTION_LIVE &&
+                 strcmp(connection->device_id, device->id) == 0 &&
+                 connection->generation == device->generation;
+    if (!again)
+        plugin_forget(plugin, login->client);
     if (!names_add(&plugin->accepted, device->id) ||
         cache_take(&plugin->cache, device, &cached) != ERR_OK)
         return REFUSED_FAULT;
-    struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
-    bool again = connection && connection->state == CONNECTION_LIVE &&
-                 connection->device == cached && connection->generation == device->generation;
     if (!again) {
-        plugin_forget(plugin, login->client);
         connection = connection_new(&plugin->connections, login->client, login->id, cached, state);
         if (!connection)
             return REFUSED_FAULT;
@@ -179,6 +193,7 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
         connection->generation = device->generation;
     }
     connection->credential = credential;
+    connection->loads = 0; /* to be judged anew */
     connection_set_end(&plugin->connections, connection, cached_device_ends(cached, credential));
     return REFUSED_NOT;
 }
@@ -273,7 +288,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     if (!login.id || !login.id[0])
         return MOSQ_ERR_AUTH; /* the broker gives every client an id before it asks */
     cache_sync(&plugin->cache);
-    if (login.username && is_recheck(plugin, &login))
+    if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
     bool interrupted = passwords_interrupt(&plugin->passwords, login.id);
     if (client_id_is_foreign(plugin, &login)) {
@@ -308,4 +323,8 @@ void login_complete(void *context, const char *client_id, const void *pointer, b
     else if (waits)
         connection_free(&plugin->connections, connection);
     mosquitto_complete_basic_auth(client_id, welcome ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH);
+    /* CONNECT has come by now, unless the client had gone, of which 2.1 says nothing. */
+    connection = connection_of(&plugin->connections, pointer, client_id);
+    if (welcome && connection && connection->state == CONNECTION_PENDING)
+        connection_free(&plugin->connections, connection);
 }

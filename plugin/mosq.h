@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
@@ -21,6 +22,15 @@ enum { EVENT_CONNECT = 11, EVENT_CLIENT_OFFLINE = 28 };
 struct event_connect {
     void *future;
     struct mosquitto *client;
+    void *future2[4];
+};
+
+/* TICK has one layout and two spellings: the third member is next_ns in 2.0, which reads nothing,
+ * and next_ms in 2.1, which reads milliseconds. */
+struct event_tick {
+    void *future;
+    long now_ns, next_ms;
+    time_t now_s, next_s;
     void *future2[4];
 };
 

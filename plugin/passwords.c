@@ -39,9 +39,9 @@ static void *run(void *context)
     for (;;) {
         while (sem_wait(&passwords->wake) != 0 && errno == EINTR)
             ;
-        if (atomic_load(&passwords->stop))
-            return NULL;
         for (size_t i = 0; i < PASSWORD_JOBS; i++) {
+            if (atomic_load(&passwords->stop))
+                return NULL;
             if (atomic_load(&passwords->jobs[i].state) == PASSWORD_QUEUED)
                 work(&passwords->jobs[i]);
         }

@@ -6,10 +6,10 @@
 
 #include "plugin/acl.h"
 #include "plugin/login.h"
+#include "plugin/stranger.h"
+#include "plugin/turn.h"
 
 #define EXPORT __attribute__((visibility("default")))
-
-enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 200, TICK_MS = 100 };
 
 /* The only global: the broker loads the plugin once or several times, and gives no place that these
  * share. */
@@ -80,154 +80,21 @@ void plugin_forget(struct plugin *plugin, const void *pointer)
         plugin_ended(plugin, stale, REASON_UNKNOWN);
 }
 
-void plugin_intruder(struct plugin *plugin, const void *pointer, const char *client_id,
-                     const char *username)
-{
-    plugin_forget(plugin, pointer);
-    struct connection *connection =
-        connection_new(&plugin->connections, pointer, client_id, NULL, CONNECTION_INTRUDER);
-    if (!connection)
-        return;
-    journal_add(&plugin->journal, MOSQ_LOG_WARNING,
-                "device %s came in without a login (use_identity_as_username or "
-                "use_subject_as_username): it is denied everything and disconnected",
-                username);
-    connection_kick(&plugin->connections, connection, REASON_KICKED);
-}
-
 static bool on_broker_thread(const struct plugin *plugin)
 {
     return pthread_equal(pthread_self(), plugin->thread);
 }
 
-/* Those that nothing contradicted since BASIC_AUTH are in. Not for 2.1, which says so itself. */
-static void confirm_pending(struct plugin *plugin)
-{
-    while (!mosq_is_2_1() && plugin->connections.pending.first)
-        plugin_confirm(plugin, plugin->connections.pending.first);
-}
-
-static enum reason kick_reason_of(enum ended ended)
-{
-    switch (ended) {
-    case ENDED_REMOVED:
-        return REASON_REMOVED;
-    case ENDED_DISABLED:
-        return REASON_DISABLED;
-    case ENDED_REVOKED:
-        return REASON_REVOKED;
-    case ENDED_EXPIRED:
-        return REASON_EXPIRED;
-    default:
-        return REASON_KICKED;
-    }
-}
-
-/* Queues the connection to be closed if its device, or what it was let in with, has ended. */
-static void look_at(struct plugin *plugin, struct connection *connection, int64_t now)
-{
-    struct cached_device *device;
-    if (connection->state != CONNECTION_LIVE || connection->kicked)
-        return; /* one that is not in yet is looked at when it is */
-    if (cache_find(&plugin->cache, connection->device_id, &device) != ERR_OK)
-        return; /* it is denied everything meanwhile */
-    enum ended ended =
-        cached_device_ended(device, connection->generation, connection->credential, now);
-    if (ended != ENDED_NO)
-        connection_kick(&plugin->connections, connection, kick_reason_of(ended));
-    else
-        connection_set_end(&plugin->connections, connection,
-                           cached_device_ends(device, connection->credential));
-}
-
-static void look_at_changed(struct plugin *plugin, int64_t now)
-{
-    const struct cached_device *device;
-    while ((device = cache_next_changed(&plugin->cache))) {
-        for (struct connection *c = device->connections, *next; c; c = next) {
-            next = c->next;
-            look_at(plugin, c, now);
-        }
-    }
-}
-
-static void look_at_what_changed(struct plugin *plugin, int64_t now)
-{
-    struct connections *connections = &plugin->connections;
-    bool ends = connections->next_end && now >= connections->next_end;
-    cache_sync(&plugin->cache);
-    if (plugin->cache.all_changed)
-        presence_walk_again(&plugin->presences);
-    if (plugin->cache.all_changed || ends) {
-        plugin->to_look_at = connections->live.count;
-        connections->next_end = 0;
-    }
-    plugin->cache.all_changed = false;
-    for (int i = 0; i < LOOKS_A_TICK && plugin->to_look_at > 0; i++) {
-        struct connection *connection = connection_next_live(connections);
-        plugin->to_look_at = connection ? plugin->to_look_at - 1 : 0;
-        if (connection)
-            look_at(plugin, connection, now);
-    }
-    if (plugin->cache.changed)
-        look_at_changed(plugin, now);
-}
-
-/* The broker calls back into us before it returns: the entry may be gone by then. On 2.0's
- * websockets it is still there, and goes at the next turn. An offline session is never kicked. */
-static void kick(struct plugin *plugin, int count)
-{
-    struct connection *c;
-    while (count-- > 0 && (c = plugin->connections.kicks.first)) {
-        char *client_id = strdup(c->client_id);
-        if (!client_id)
-            return;
-        connection_become(&plugin->connections, c, c->state); /* leaves the queue */
-        (void)mosquitto_kick_client_by_clientid(client_id, false);
-        free(client_id);
-    }
-}
-
-/* Lets go of ended connections whose will has come or cannot come any more, once it is on the disk
- * whose session it was. */
-static void forget_gone(struct plugin *plugin)
-{
-    for (struct connection *c = plugin->connections.gone.first, *next; c; c = next) {
-        next = c->queue_next;
-        if (c->persistent && !presence_settled(&plugin->presences, c->device_id))
-            continue;
-        if (c->protocol == 5 && c->will_possible)
-            connection_rest(&plugin->connections, c);
-        else
-            connection_free(&plugin->connections, c);
-    }
-}
-
-/* What is to be done once a turn of the broker's loop. */
-static void turn(struct plugin *plugin)
-{
-    int64_t now = clock_wall();
-    confirm_pending(plugin);
-    passwords_tick(&plugin->passwords, login_complete, plugin);
-    look_at_what_changed(plugin, now);
-    if (plugin->connections.kicks.first)
-        kick(plugin, KICKS_A_TICK);
-    presence_tick(&plugin->presences, now);
-    if (plugin->connections.gone.first)
-        forget_gone(plugin);
-    journal_flush(&plugin->journal, clock_steady());
-}
-
 static int on_tick(int event, void *data, void *userdata)
 {
     struct plugin *plugin = userdata;
-    struct mosquitto_evt_tick *tick = data;
+    struct event_tick *tick = data;
     (void)event;
     plugin->ticks = true;
     plugin->reloading = false;
     tick->next_s = 0;
-    tick->next_ns = TICK_MS; /* 2.1 reads ms here; 2.0 nothing */
-    turn(plugin);
+    tick->next_ms = TICK_MS;
+    turn(plugin, true);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -237,8 +104,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
     (void)event;
     if (!on_broker_thread(plugin))
         return MOSQ_ERR_AUTH;
-    if (!plugin->ticks)
-        confirm_pending(plugin);
+    turn_if_late(plugin, false);
     return login_check(plugin, data);
 }
 
@@ -264,10 +130,10 @@ static int on_connect(int event, void *data, void *userdata)
     if (connection && connection->state == CONNECTION_PENDING &&
         strcmp(connection->device_id, username) == 0) {
         plugin_confirm(plugin, connection);
-        look_at(plugin, connection, clock_wall());
+        turn_look_at(plugin, connection, clock_wall());
     } else if ((!connection || !connection->device) && device_id_valid(username) &&
                cache_find(&plugin->cache, username, &device) == ERR_OK && device->exists) {
-        plugin_intruder(plugin, connect->client, id, username);
+        stranger_enter(plugin, connect->client, id, username, true);
     }
     return MOSQ_ERR_SUCCESS;
 }
@@ -303,14 +169,12 @@ static int on_disconnect(int event, void *data, void *userdata)
     (void)event;
     if (!on_broker_thread(plugin))
         return MOSQ_ERR_SUCCESS;
+    turn_if_late(plugin, true);
     struct connection *connection = connection_find(&plugin->connections, end->client);
     if (connection && connection->state != CONNECTION_GONE)
         plugin_ended(plugin, connection, reason_of(connection, end->reason));
-    if (!plugin->ticks && !plugin->turning) { /* a kick comes back here */
-        plugin->turning = true;
-        turn(plugin);
-        plugin->turning = false;
-    }
+    else if (!connection)
+        stranger_ended(plugin, end->client);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -403,6 +267,7 @@ static void plugin_close(struct plugin *plugin)
     connections_close(&plugin->connections);
     passwords_close(&plugin->passwords);
     names_clear(&plugin->accepted);
+    names_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
     registry_close(plugin->registry);
     journal_end(&plugin->journal);
@@ -414,6 +279,7 @@ static bool plugin_fill(struct plugin *plugin)
     if (!open_registry(plugin))
         return false;
     names_init(&plugin->accepted);
+    names_init(&plugin->ended_of_mqtt5);
     passwords_open(&plugin->passwords);
     connections_open(&plugin->connections, &plugin->cache);
     return anonymous_role_exists(plugin) && open_presence(plugin);
@@ -447,6 +313,7 @@ static void plugin_release(struct plugin *plugin)
 {
     if (--plugin->users)
         return;
+    turn_confirm(plugin);
     presence_close(&plugin->presences, clock_wall());
     plugin_close(plugin);
     the_plugin = NULL;
@@ -463,6 +330,12 @@ static const struct {
     {on_disconnect, EVENT_CLIENT_OFFLINE, true},
 };
 
+static void unregister(mosquitto_plugin_id_t *id, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)mosquitto_callback_unregister(id, callbacks[i].event, callbacks[i].callback, NULL);
+}
+
 /* A second load into the same listener is told ALREADY_REGISTERED by 2.0: the first one's callbacks
  * serve both. */
 static bool register_all(mosquitto_plugin_id_t *id, struct plugin *plugin)
@@ -478,6 +351,7 @@ static bool register_all(mosquitto_plugin_id_t *id, struct plugin *plugin)
                                  "devreg: the broker does not take the callback for event %d "
                                  "(error %d): this Mosquitto is too old, or loads devreg twice",
                                  callbacks[i].event, rc);
+            unregister(id, i);
             return false;
         }
     }

@@ -17,6 +17,8 @@
 #include "plugin/passwords.h"
 #include "plugin/presence.h"
 
+enum { ENDED_STRANGERS_MAX = 64, TICK_MS = 100 /* how often a turn is wanted */ };
+
 struct plugin {
     unsigned users;   /* how often it is loaded */
     pthread_t thread; /* the broker's: callbacks on any other are denied */
@@ -28,11 +30,17 @@ struct plugin {
     struct presences presences;
     struct passwords passwords;
     struct names accepted; /* usernames that devreg let in, since the process began */
-    size_t
-        to_look_at; /* live connections: after a change that names no device, some at each tick */
-    bool ticks;     /* has there ever been one? not in 2.0.11 with per_listener_settings */
-    bool turning;   /* in the stand-in for a tick that DISCONNECT then is */
-    bool reloading; /* between RELOAD and the next tick */
+    /* After a change that names no device: how many live ones to look at, some at each tick. */
+    size_t to_look_at;
+    bool ticks;          /* has there ever been one? not in 2.0.11 with per_listener_settings */
+    bool reloading;      /* between RELOAD and the next tick */
+    bool turning;        /* in turn(), which a kick may lead back to */
+    int64_t turned_at;   /* of the steady clock */
+    const char *kicking; /* the client id that is being kicked; NULL for none */
+    /* Unknown pointers that ended in this turn; and those of MQTT 5, whose wills may come later. */
+    const void *ended_strangers[ENDED_STRANGERS_MAX];
+    size_t ended_count;
+    struct names ended_of_mqtt5;
 };
 
 /* ms since 1970, and ms of a clock that never goes back. */
@@ -44,11 +52,6 @@ void plugin_confirm(struct plugin *plugin, struct connection *connection);
 
 /* A connection ended, whatever state it was in. The entry may be gone afterwards. */
 void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason);
-
-/* A connection that nobody logged in: a listener takes the username from a certificate or a PSK
- * identity and asks no plugin. It is denied everything, and closed at the tick. */
-void plugin_intruder(struct plugin *plugin, const void *pointer, const char *client_id,
-                     const char *username);
 
 /* The broker gave the pointer to somebody else without a word: what we knew under it has ended. */
 void plugin_forget(struct plugin *plugin, const void *pointer);

@@ -20,31 +20,36 @@ static struct presence_entry *entry_find(const struct presences *presences, cons
     return NULL;
 }
 
-static void dirty_add(struct presences *presences, struct presence_entry *entry)
+static void list_leave(struct presence_entry *entry)
 {
-    if (entry->dirty)
+    struct presence_list *list = entry->list;
+    if (!list)
         return;
-    entry->dirty = true;
-    entry->next = NULL;
-    entry->previous = presences->dirty_last;
-    *(presences->dirty_last ? &presences->dirty_last->next : &presences->dirty_first) = entry;
-    presences->dirty_last = entry;
+    *(entry->previous ? &entry->previous->next : &list->first) = entry->next;
+    *(entry->next ? &entry->next->previous : &list->last) = entry->previous;
+    entry->next = entry->previous = NULL;
+    entry->list = NULL;
 }
 
-static void dirty_remove(struct presences *presences, struct presence_entry *entry)
+static void list_join(struct presence_list *list, struct presence_entry *entry)
 {
-    if (!entry->dirty)
-        return;
-    *(entry->previous ? &entry->previous->next : &presences->dirty_first) = entry->next;
-    *(entry->next ? &entry->next->previous : &presences->dirty_last) = entry->previous;
-    entry->next = entry->previous = NULL;
-    entry->dirty = false;
+    list_leave(entry);
+    entry->list = list;
+    entry->previous = list->last;
+    *(list->last ? &list->last->next : &list->first) = entry;
+    list->last = entry;
+}
+
+static void dirty_add(struct presences *presences, struct presence_entry *entry)
+{
+    if (entry->list != &presences->dirty)
+        list_join(&presences->dirty, entry);
 }
 
 /* Frees an entry that nothing needs any more. */
 static void entry_settle(struct presences *presences, struct presence_entry *entry)
 {
-    if (entry->current || entry->dirty || entry->in_flight)
+    if (entry->current || entry->list || entry->in_flight)
         return;
     table_remove(&presences->entries, &entry->node);
     free(entry);
@@ -131,17 +136,22 @@ static void session_note(struct presence *record, const struct connection *conne
     record->sessions[record->session_count++] = (struct session){client, now};
 }
 
+/* Another generation of the device begins: nothing of the old one is its. */
+static void generation_begin(struct presence_entry *entry, uint64_t generation)
+{
+    entry->forgotten = entry->told_online = false;
+    entry->current = NULL;
+    entry->record.generation = generation;
+    entry->record.used_count = entry->record.session_count = 0;
+}
+
 void presence_accepted(struct presences *presences, struct connection *connection, int64_t now)
 {
     struct presence_entry *entry = entry_get(presences, connection->device_id);
     if (!entry)
         return;
-    if (entry->forgotten && entry->record.generation != connection->generation) {
-        entry->forgotten = entry->told_online = false;
-        entry->record.session_count = 0;
-    }
     if (entry->record.generation != connection->generation)
-        entry->record.used_count = 0;
+        generation_begin(entry, connection->generation);
     presence_use(&entry->record, connection->credential);
     connection->conn = ++entry->record.connections;
     session_note(&entry->record, connection, now);
@@ -161,11 +171,26 @@ static struct connection *another(const struct connection *gone)
     return c;
 }
 
+/* The device keeps its client ids for as long again. */
+static void sessions_seen(struct presence *record, int64_t now)
+{
+    for (size_t i = 0; i < record->session_count; i++)
+        record->sessions[i].seen = now;
+}
+
 void presence_ended(struct presences *presences, const struct connection *connection,
                     enum reason reason, int64_t now)
 {
     struct presence_entry *entry = entry_find(presences, connection->device_id);
-    if (!entry || entry->current != connection)
+    if (!entry || entry->forgotten || entry->record.generation != connection->generation) {
+        if (entry && entry->current == connection)
+            entry->current = another(connection);
+        return;
+    }
+    if (connection->persistent)
+        session_note(&entry->record, connection, now); /* the time begins to run */
+    dirty_add(presences, entry);
+    if (entry->current != connection)
         return;
     entry->current = another(connection);
     entry->ended_at = now;
@@ -173,6 +198,16 @@ void presence_ended(struct presences *presences, const struct connection *connec
         describe(&entry->record, entry->current);
     else
         entry->record.reason = reason;
+}
+
+void presence_restarted(struct presences *presences, const char *device, int64_t now)
+{
+    struct presence_entry *entry = entry_get(presences, device);
+    if (!entry || entry->current)
+        return;
+    entry->ended_at = now;
+    entry->record.reason = REASON_BROKER_RESTART;
+    sessions_seen(&entry->record, now);
     dirty_add(presences, entry);
 }
 
@@ -208,7 +243,7 @@ bool presence_submit_topic(struct presences *presences, const char *topic)
     return true;
 }
 
-uint64_t presence_next_seq(uint64_t last, int64_t now)
+static uint64_t next_seq(uint64_t last, int64_t now)
 {
     return now > 0 && (uint64_t)now > last ? (uint64_t)now : last + 1;
 }
@@ -227,24 +262,24 @@ static bool record_update(struct presence_entry *entry, int64_t now)
     if (online)
         record->reason = REASON_NONE;
     record->online = online;
-    record->seq = presence_next_seq(record->seq, now);
+    record->seq = next_seq(record->seq, now);
     return true;
 }
 
 /* Does the device still have time to come back before it is told offline? */
-static bool delayed(const struct presences *presences, const struct presence_entry *entry,
-                    int64_t now)
+static bool is_delayed(const struct presences *presences, const struct presence_entry *entry,
+                       int64_t now)
 {
     int64_t delay = (int64_t)presences->options->presence_delay * 1000;
-    return delay && !entry->current && entry->told_online && now >= entry->ended_at &&
-           now < entry->ended_at + delay;
+    return delay && !entry->current && entry->told_online && !entry->forgotten &&
+           now >= entry->ended_at && now < entry->ended_at + delay;
 }
 
 /* Turns a dirty entry into a job. False for want of memory. */
 static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
     if (entry->forgotten) {
-        dirty_remove(presences, entry);
+        list_leave(entry);
         entry_settle(presences, entry);
         return true;
     }
@@ -254,37 +289,50 @@ static bool entry_tell(struct presences *presences, struct presence_entry *entry
     entry->told_online = entry->record.online;
     entry->told_conn = entry->record.conn;
     entry->in_flight = true;
-    dirty_remove(presences, entry);
+    list_leave(entry);
     return true;
 }
 
 static void tell_dirty(struct presences *presences, int64_t now)
 {
     unsigned told = 0;
-    if (now < presences->retry_at && presences->retry_at - now <= RETRY_MS)
-        return;
-    for (struct presence_entry *entry = presences->dirty_first, *next; entry; entry = next) {
+    struct presence_entry *entry, *next;
+    while ((entry = presences->delayed.first) && !is_delayed(presences, entry, now))
+        dirty_add(presences, entry);
+    for (entry = presences->dirty.first; entry; entry = next) {
         next = entry->next;
-        if (entry->in_flight || delayed(presences, entry, now))
+        if (entry->in_flight)
             continue;
-        if (told++ == JOBS_A_TICK || !entry_tell(presences, entry, now))
+        if (is_delayed(presences, entry, now))
+            list_join(&presences->delayed, entry);
+        else if (told++ == JOBS_A_TICK || !entry_tell(presences, entry, now))
             return;
     }
 }
 
-/* The disk said no: nothing is published, and it is tried again. */
-static void job_failed(struct presences *presences, const struct job *job,
-                       struct presence_entry *entry, int64_t now)
+/* The disk said no: the job is written again a little later, and nothing is published meanwhile. */
+static void job_failed(struct presences *presences, struct job *job, int64_t now)
 {
-    journal_add(presences->journal, MOSQ_LOG_ERR,
-                "cannot record presence: %s; it is tried again, and nothing is published meanwhile",
-                err_text(job->result));
+    if (!presences->failed)
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "cannot record presence: %s; it is tried again, and nothing is published "
+                    "meanwhile",
+                    err_text(job->result));
     presences->retry_at = now + RETRY_MS;
-    if (entry) {
-        entry->told_online = !entry->record.online; /* so that it counts as a change again */
-        dirty_add(presences, entry);
-    } else {
-        presence_walk_again(presences); /* what the walk or a removal wanted */
+    job->next = NULL;
+    *(presences->failed ? presences->failed_end : &presences->failed) = job;
+    presences->failed_end = &job->next;
+}
+
+static void retry_failed(struct presences *presences, int64_t now)
+{
+    if (now < presences->retry_at && presences->retry_at - now <= RETRY_MS)
+        return;
+    struct job *job = presences->failed, *next;
+    presences->failed = NULL;
+    for (; job; job = next) {
+        next = job->next;
+        submit(presences, job);
     }
 }
 
@@ -305,16 +353,17 @@ static void collect(struct presences *presences, int64_t now)
     for (struct job *job = writer_collect(&presences->writer), *next; job; job = next) {
         next = job->next;
         presences->in_flight--;
+        if (job->result) {
+            job_failed(presences, job, now);
+            continue;
+        }
+        job_done(presences, job, now);
         struct presence_entry *entry =
             job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
-        if (entry)
+        if (entry) {
             entry->in_flight = false;
-        if (job->result)
-            job_failed(presences, job, entry, now);
-        else
-            job_done(presences, job, now);
-        if (entry)
             entry_settle(presences, entry);
+        }
         free(job);
     }
 }
@@ -322,7 +371,7 @@ static void collect(struct presences *presences, int64_t now)
 bool presence_settled(const struct presences *presences, const char *device)
 {
     const struct presence_entry *entry = entry_find(presences, device);
-    return !entry || (!entry->dirty && !entry->in_flight);
+    return !entry || (!entry->list && !entry->in_flight);
 }
 
 bool presence_now(const struct presences *presences, const char *device, struct presence *record)
@@ -362,26 +411,40 @@ void presence_tick(struct presences *presences, int64_t now)
 {
     if (presences->in_flight)
         collect(presences, now);
-    if (presences->dirty_first)
+    if (presences->failed) {
+        retry_failed(presences, now);
+        return; /* what is new waits behind it */
+    }
+    if (presences->dirty.first || presences->delayed.first)
         tell_dirty(presences, now);
     if (presences->walk.active)
         presence_walk_on(presences, now);
 }
 
+/* What is to be on the disk when the broker is gone. */
+static void entry_end(struct presences *presences, struct presence_entry *entry, int64_t now)
+{
+    bool told = entry->list || entry->current;
+    if (entry->current) {
+        entry->current = NULL;
+        entry->ended_at = now;
+        entry->record.reason = REASON_SERVER_SHUTDOWN;
+        sessions_seen(&entry->record, now);
+    }
+    (void)record_update(entry, now);
+    if (told && !entry->forgotten)
+        (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
+}
+
 void presence_close(struct presences *presences, int64_t now)
 {
+    presences->retry_at = now;
+    if (presences->failed)
+        retry_failed(presences, now); /* one last time */
     for (struct table_node *n = table_next(&presences->entries, NULL), *next; n; n = next) {
         struct presence_entry *entry = AROUND(n, struct presence_entry, node);
         next = table_next(&presences->entries, n);
-        bool told = entry->dirty || entry->current;
-        if (entry->current) {
-            entry->current = NULL;
-            entry->ended_at = now;
-            entry->record.reason = REASON_SERVER_SHUTDOWN;
-        }
-        (void)record_update(entry, now);
-        if (told && !entry->forgotten)
-            (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
+        entry_end(presences, entry, now);
         free(entry);
     }
     table_clear(&presences->entries);

@@ -27,19 +27,25 @@
 /* One device that is online, or whose state is on its way to the disk. */
 struct presence_entry {
     struct table_node node;
-    struct presence_entry *next, *previous; /* in the dirty list */
+    struct presence_entry *next, *previous; /* in the list that `list` says */
+    struct presence_list *list;
     char device[DEVICE_ID_MAX + 1];
     struct presence record;     /* as it is to be, up to `online`, `since` and `seq` */
     struct connection *current; /* the connection that the state is about; NULL for offline */
     bool told_online;           /* what was recorded, or is under way */
     uint64_t told_conn;
     int64_t ended_at; /* of the last connection that the state was about */
-    bool dirty, in_flight;
+    bool in_flight;
     bool forgotten; /* the device was removed: nothing more is told of this generation */
+};
+
+struct presence_list {
+    struct presence_entry *first, *last;
 };
 
 struct presence_walk {
     bool active;
+    bool at_start; /* states are published; else only those of removed devices are cleared */
     char after[DEVICE_ID_MAX + 1];
     char old_topic[RULE_FILTER_MAX + 1]; /* to be cleared; "" for none */
 };
@@ -52,7 +58,9 @@ struct presences {
     struct txn *reader;
     struct writer writer;
     struct table entries;
-    struct presence_entry *dirty_first, *dirty_last;
+    struct presence_list dirty;   /* to be told */
+    struct presence_list delayed; /* offline, and may still come back: in the order of ended_at */
+    struct job *failed, **failed_end; /* to be written again at `retry_at`, in their order */
     struct presence_walk walk;
     int64_t retry_at; /* after the disk failed: when to write again */
     unsigned in_flight;
@@ -94,7 +102,7 @@ bool presence_credential_used(struct presences *presences, const char *device, u
 /* Tells what changed, and goes on with the walk. `now` in ms since 1970. */
 void presence_tick(struct presences *presences, int64_t now);
 
-/* Walks all records again: after a change that names no device. */
+/* Looks through all records for devices that were removed: after a change that names no device. */
 void presence_walk_again(struct presences *presences);
 
 #endif

@@ -29,33 +29,33 @@ static enum err generation_now(struct presences *presences, const char *device,
     return e;
 }
 
+/* False where the broker has no memory: then again from here at the next tick. */
 static bool walk_record(struct presences *presences, const char *device, struct presence *record,
                         int64_t now)
 {
     uint64_t generation = 0;
     if (presences->walk.old_topic[0] && !message_clear(presences->walk.old_topic, device))
         return false;
-    if (presence_now(presences, device, record))
-        return true;
+    bool here = presence_now(presences, device, record);
     enum err e = generation_now(presences, device, &generation);
-    if (e == ERR_NOT_FOUND || (!e && generation != record->generation))
-        return presence_submit(presences, JOB_DELETE, device, NULL, true);
-    if (!record->online)
+    if (e && e != ERR_NOT_FOUND)
+        return false;
+    if (e || generation != record->generation)
+        presence_removed(presences, device);
+    else if (!here && record->online)
+        presence_restarted(presences, device, now);
+    else if (!here && presences->walk.at_start)
         return message_publish(presences->options, device, record, now);
-    record->online = false;
-    record->reason = REASON_BROKER_RESTART;
-    record->since = now;
-    record->seq = presence_next_seq(record->seq, now);
-    return presence_submit(presences, JOB_PUT, device, record, true);
+    return true;
 }
 
 static void walk_end(struct presences *presences)
 {
     const char *topic = presences->options->presence ? presences->options->presence_topic : "";
-    presences->walk.active = false;
+    if (presences->walk.at_start && !presence_submit_topic(presences, topic))
+        return; /* again at the next tick */
+    presences->walk.active = presences->walk.at_start = false;
     presences->walk.old_topic[0] = '\0';
-    if (!presence_submit_topic(presences, topic))
-        presences->walk.active = true;
 }
 
 void presence_walk_on(struct presences *presences, int64_t now)
@@ -138,6 +138,7 @@ static enum err walk_begin(struct presences *presences)
     if (e || strcmp(old, now) == 0)
         old[0] = '\0';
     presence_walk_again(presences);
+    presences->walk.at_start = true;
     return ERR_OK;
 }
 

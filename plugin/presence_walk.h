@@ -11,7 +11,8 @@ void presence_walk_on(struct presences *presences, int64_t now);
 bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
                      const struct presence *presence, bool publish);
 bool presence_submit_topic(struct presences *presences, const char *topic);
-uint64_t presence_next_seq(uint64_t last, int64_t now);
+/* The last run left the device online, and it has not come back yet. */
+void presence_restarted(struct presences *presences, const char *device, int64_t now);
 /* The record of a device that is online, or whose state is on its way: it is ahead of the disk.
  * False, and `record` untouched, for any other. */
 bool presence_now(const struct presences *presences, const char *device, struct presence *record);

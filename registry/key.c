@@ -46,6 +46,16 @@ bool key_well_formed(const char *text)
     return memcmp(check, text + PREFIX_SIZE + BODY_SIZE, CHECK_SIZE) == 0;
 }
 
+void key_hide(char *text)
+{
+    for (char *at = strstr(text, prefix); at; at = strstr(at, prefix)) {
+        at += PREFIX_SIZE;
+        size_t size = strspn(at, digits);
+        memset(at, '*', size);
+        at += size;
+    }
+}
+
 void key_hash(uint8_t hash[static KEY_HASH_SIZE], const char text[static KEY_TEXT_SIZE],
               const char *device, uint32_t credential, const uint8_t secret[static CRYPTO_KEY_SIZE])
 {

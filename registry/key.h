@@ -24,6 +24,10 @@ void key_generate(char text[static KEY_TEXT_SIZE + 1]);
 /* Has `text` the form of a key, the CRC-32 included? */
 bool key_well_formed(const char *text);
 
+/* Overwrites with "*" what follows "devreg_" in `text`, up to the next character that no key has:
+ * for a log, since a key may end up in any field of a CONNECT. */
+void key_hide(char *text);
+
 /* What is kept of a key: BLAKE2b-256 under the registry's secret, bound to the device and the
  * number of the credential, so a row that is copied elsewhere opens nothing. */
 void key_hash(uint8_t hash[static KEY_HASH_SIZE], const char text[static KEY_TEXT_SIZE],

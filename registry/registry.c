@@ -78,7 +78,7 @@ void number_put(struct txn *txn, const struct key_text *key, uint64_t value)
     put_packed(txn, key, &pack);
 }
 
-static enum err settings_read(struct registry *registry)
+enum err registry_refresh_secret(struct registry *registry)
 {
     const struct key_text key = key_of_name(KIND_SETTINGS, "");
     struct bytes record;
@@ -106,7 +106,7 @@ enum err registry_open(struct registry **out, const char *dir, enum store_mode m
     if (!e)
         e = registry_read(registry);
     if (!e) {
-        e = settings_read(registry);
+        e = registry_refresh_secret(registry);
         registry_end(registry);
     }
     if (e) {

@@ -51,6 +51,9 @@ struct store *registry_store(struct registry *registry); /* lent */
 /* The secret that keys are hashed under. Lent for the life of the handle; wiped by close. */
 const uint8_t *registry_secret(const struct registry *registry);
 
+/* Reads the secret again, in the open scope: an import may have replaced it. */
+MUST_CHECK enum err registry_refresh_secret(struct registry *registry);
+
 /* Begins a read scope. */
 MUST_CHECK enum err registry_read(struct registry *registry);
 uint64_t registry_snapshot(const struct registry *registry);
