@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -65,6 +66,24 @@ static int port_pick(void)
     return 0;
 }
 
+/* The broker's user may not reach the folder that was built in, so the plugin lies in its own. */
+static void plugin_copy(const char *dir)
+{
+    char path[BROKER_PATH_MAX];
+    struct stat file;
+    check(path_join(path, sizeof path, dir, "/devreg.so"));
+    int from = open(DEVREG_PLUGIN, O_RDONLY | O_CLOEXEC);
+    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    check(from >= 0 && to >= 0 && fstat(from, &file) == 0);
+    check(fchmod(to, 0644) == 0);
+    while (file.st_size > 0) {
+        ssize_t size = sendfile(to, from, NULL, (size_t)file.st_size);
+        check(size > 0);
+        file.st_size -= size;
+    }
+    check(close(from) == 0 && close(to) == 0);
+}
+
 void broker_init(struct broker *broker, const char *dir)
 {
     const struct passwd *user = geteuid() == 0 ? getpwnam("mosquitto") : NULL;
@@ -77,6 +96,7 @@ void broker_init(struct broker *broker, const char *dir)
     check(path_join(own, sizeof own, dir, "/broker"));
     check(path_join(broker->socket, sizeof broker->socket, dir, "/broker/socket"));
     check(mkdir(own, 0755) == 0);
+    plugin_copy(dir);
     check(user == NULL || chown(own, user->pw_uid, user->pw_gid) == 0);
 }
 
@@ -85,7 +105,7 @@ static void word_write(FILE *to, const struct broker *broker, const char *word, 
     if (size == 3 && memcmp(word, "DIR", size) == 0)
         check(fputs(broker->dir, to) >= 0);
     else if (size == 6 && memcmp(word, "PLUGIN", size) == 0)
-        check(fputs(DEVREG_PLUGIN, to) >= 0);
+        check(fprintf(to, "%s/devreg.so", broker->dir) > 0);
     else if (size == 3 && memcmp(word, "TCP", size) == 0)
         check(fprintf(to, "%d", broker->tcp_port) > 0);
     else if (size == 2 && memcmp(word, "WS", size) == 0)
