@@ -129,8 +129,6 @@ enum status cmd_add(struct call *call)
     enum status status = check_device_id(call, id);
     if (!status)
         status = options_agree(call);
-    if (!status)
-        status = secrets_guard(call);
     if (status)
         return status;
     device_init(&device, id);

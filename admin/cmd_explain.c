@@ -8,6 +8,8 @@
 #include "admin/presence_view.h"
 #include "admin/when.h"
 #include "registry/access.h"
+#include "registry/text.h"
+#include "registry/topic.h"
 
 /* A question and all that its answer depends on. */
 struct inquiry {
@@ -17,6 +19,28 @@ struct inquiry {
     struct policy *policies[1 + ROLES_MAX]; /* the device's own, then its roles' */
     char presence[RULE_FILTER_MAX + 1];     /* the filter of the presence topics, or "" */
 };
+
+/* Is it what a client could send at all? */
+static enum status check_sent(struct call *call, const struct inquiry *inquiry)
+{
+    const char *topic = inquiry->topic, *id = inquiry->client_id;
+    bool filter = inquiry->question == QUESTION_SUBSCRIBE;
+    bool valid = filter ? topic_of_subscription(topic) != NULL : topic_name_valid(topic);
+    if (!valid || !text_is_plain(topic, TOPIC_MAX))
+        return complain(call, STATUS_MISUSE,
+                        filter ? "'" SHOWN
+                                 "' is no topic filter: 1 to 65535 bytes of UTF-8 without "
+                                 "control characters, '+' as a whole level and '#' as the last"
+                               : "'" SHOWN "' is no topic name: 1 to 65535 bytes of UTF-8 without "
+                                 "control characters, '+' or '#'",
+                        topic);
+    if (!*id || !text_is_plain(id, TOPIC_MAX))
+        return complain(call, STATUS_MISUSE,
+                        "'" SHOWN "' is no client id: 1 to 65535 bytes of UTF-8 without control "
+                        "characters",
+                        id);
+    return STATUS_DONE;
+}
 
 static enum status take_question(struct call *call, struct inquiry *inquiry)
 {
@@ -31,7 +55,7 @@ static enum status take_question(struct call *call, struct inquiry *inquiry)
     for (enum question question = QUESTION_PUBLISH; question <= QUESTION_DELIVER; question++) {
         if (strcmp(word, words[question]) == 0) {
             inquiry->question = question;
-            return STATUS_DONE;
+            return check_sent(call, inquiry);
         }
     }
     return complain(call, STATUS_MISUSE,

@@ -20,6 +20,7 @@ struct export_run {
     FILE *file;
     enum secrets secrets;
     bool damaged;
+    uint64_t devices; /* written so far */
 };
 
 static void write_object(const struct export_run *export, cJSON *object)
@@ -66,6 +67,7 @@ static enum err write_devices(struct call *call, struct export_run *export)
         if (export->secrets != WITH_SECRETS)
             cJSON_DeleteItemFromObject(object, "credentials");
         write_object(export, object);
+        export->devices++;
         device_clear(&device);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -114,8 +116,16 @@ static enum status export_to_file(struct call *call, struct export_run *export, 
                         SHOWN ": it is there already: name a new file, or remove that one", path);
     export->file = file < 0 ? NULL : fdopen(file, "w");
     if (!export->file)
-        return complain(call, STATUS_FAILED, SHOWN ": %s", path, strerror(errno));
-    return finish_file(call, export, path, write_all(call, export));
+        return complain_file(call, path, errno);
+    enum status status = finish_file(call, export, path, write_all(call, export));
+    if (!status && call->json) {
+        cJSON *answer = cJSON_CreateObject();
+        json_text(answer, "file", path);
+        json_number(answer, "devices", export->devices);
+        json_print(stdout, answer);
+        cJSON_Delete(answer);
+    }
+    return status;
 }
 
 enum status cmd_export(struct call *call)

@@ -251,7 +251,7 @@ enum status cmd_import(struct call *call)
     struct import_file import = {.path = is_stdin ? "stdin" : path};
     FILE *file = is_stdin ? stdin : fopen(path, "re");
     if (!file)
-        return complain(call, STATUS_FAILED, SHOWN ": %s", path, strerror(errno));
+        return complain_file(call, path, errno);
     enum status status = import_all(call, &import, file);
     if (!is_stdin)
         (void)fclose(file); /* only read from */

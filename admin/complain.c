@@ -1,5 +1,6 @@
 #include "admin/complain.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "registry/key.h"
 #include "registry/text.h"
 
 enum status complain(struct call *call, enum status status, const char *format, ...)
@@ -33,6 +35,8 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_FULL] = "make room on the disk, then try again",
     [ERR_BUSY] = "try again when the other devreg is done",
     [ERR_DAMAGED] = "restore it from an export",
+    [ERR_BROKEN] = "restore it from an export",
+    [ERR_OTHER_STORE] = "name the registry's own directory",
     [ERR_TOO_NEW] = "upgrade this devreg",
     [ERR_FILESYSTEM] = "keep it on a local disk",
     [ERR_OTHER_PID_NS] = "run devreg in the broker's container, as with 'docker exec'",
@@ -40,6 +44,18 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_RANDOM] = "see the system's log",
     [ERR_IO] = "see the system's log; the disk may be failing",
 };
+
+enum status complain_file(struct call *call, const char *path, int code)
+{
+    bool misnamed = code == ENOENT || code == ENOTDIR || code == EISDIR || code == ENAMETOOLONG ||
+                    code == ELOOP;
+    const char *remedy = misnamed         ? "name another file"
+                         : code == EACCES ? "run it as somebody who may use that file"
+                         : code == ENOSPC ? "make room on the disk, then try again"
+                                          : "see the system's log";
+    return complain(call, misnamed ? STATUS_MISUSE : STATUS_FAILED, SHOWN ": %s; %s", path,
+                    strerror(code), remedy);
+}
 
 enum status complain_err(struct call *call, enum err e)
 {
@@ -62,6 +78,9 @@ enum status check_device_id(struct call *call, const char *id)
 {
     if (device_id_valid(id))
         return STATUS_DONE;
+    if (key_well_formed(id)) /* and it is not shown again */
+        return complain(call, STATUS_MISUSE,
+                        "that is a key and no device id: give the id, and keep the key secret");
     if (id[0] == '@')
         return complain(call, STATUS_MISUSE, "'" SHOWN "' is a role: name a device", id);
     return complain(call, STATUS_MISUSE,

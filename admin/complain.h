@@ -46,4 +46,8 @@ void tell(const char *format, ...) PRINTF_LIKE(1, 2);
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 void tell_person(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* The file `path` cannot be used: what errno says, and what to do. Misuse where the name is wrong.
+ */
+enum status complain_file(struct call *call, const char *path, int code);
+
 #endif

@@ -231,7 +231,7 @@ static void items_sort(struct import_file *import, struct import_items *items)
 enum status import_file_read(struct call *call, struct import_file *import, FILE *file)
 {
     if (!read_lines(import, file))
-        return complain(call, STATUS_FAILED, SHOWN ": %s", import->path, strerror(errno));
+        return complain_file(call, import->path, errno);
     items_sort(import, &import->roles);
     items_sort(import, &import->devices);
     return STATUS_DONE;

@@ -13,7 +13,10 @@
 #include "admin/command_line.h"
 #include "admin/complain.h"
 #include "admin/output.h"
+#include "admin/secret.h"
 #include "registry/text.h"
+
+enum { DIRECTORY_MAX = 1000 };
 
 /* A descriptor 0 to 2 that the caller closed would become that of the next file opened, which is
  * the registry's. It is taken here, and opened the wrong way round: using it still fails. */
@@ -64,23 +67,33 @@ static void close_registry(struct call *call)
     call->registry = NULL;
 }
 
-static void take_directory(struct call *call)
+static enum status take_directory(struct call *call)
 {
     const char *given = call_option(call, OPT_REGISTRY);
     const char *variable = getenv("DEVREG_REGISTRY");
     call->dir = given ? given : variable && *variable ? variable : REGISTRY_DIR;
+    if (*call->dir && text_is_plain(call->dir, DIRECTORY_MAX))
+        return STATUS_DONE;
+    return complain(call, STATUS_MISUSE,
+                    "the registry's directory '" SHOWN "': it has 1 to %d bytes of UTF-8 without "
+                    "control characters",
+                    call->dir, DIRECTORY_MAX);
 }
 
 static enum status run_command(struct call *call)
 {
-    take_directory(call);
+    enum status status = take_directory(call);
+    if (!status)
+        status = secrets_guard(call); /* the registry's own is in memory from when it is opened */
+    if (status)
+        return status;
     call->json = call_option(call, OPT_JSON);
     find_who(call->who);
     call->now = now_ms();
     /* Who changes something has to learn that its answer was lost. */
     if (call->command->need == NEED_WRITE)
         (void)signal(SIGPIPE, SIG_IGN);
-    enum status status = open_registry(call);
+    status = open_registry(call);
     if (!status)
         status = call->command->run(call);
     close_registry(call);

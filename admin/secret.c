@@ -110,13 +110,13 @@ enum status password_read(struct call *call, const char *path,
     bool is_stdin = strcmp(path, "-") == 0;
     int file = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return complain(call, STATUS_FAILED, SHOWN ": %s", path, strerror(errno));
+        return complain_file(call, path, errno);
     if (!is_stdin)
         warn_if_open(file, path);
     ssize_t used = read_line(file, line, sizeof line);
     enum status status = STATUS_DONE;
     if (used < 0)
-        status = complain(call, STATUS_FAILED, SHOWN ": %s", path, strerror(errno));
+        status = complain_file(call, path, errno);
     else if (!line_end(line, (size_t)used))
         status = complain(call, STATUS_MISUSE,
                           SHOWN ": the password is longer than %d bytes or holds a NUL", path,

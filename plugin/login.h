@@ -4,7 +4,8 @@
 
 #include "plugin/plugin.h"
 
-/* A MOSQ_ERR_* for the broker: SUCCESS, AUTH, PLUGIN_DEFER for a user who is no device, or, in 2.1
+/* A MOSQ_ERR_* for the broker: SUCCESS, AUTH, PLUGIN_DEFER for a user who is no device and a
+ * client without a username, or, in 2.1
  * and for a person's password, AUTH_DELAYED. */
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event);
 

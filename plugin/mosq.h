@@ -37,8 +37,7 @@ struct event_tick {
 /* 2.1: the connection waits for mosquitto_complete_basic_auth. */
 enum { AUTH_DELAYED = -5 };
 /* 2.1: what DISCONNECT says of a connection; 2.0 always says -1. */
-enum { ENDED_UNTOLD = -1, ENDED_TAKEN_OVER = 142, ENDED_KICKED = 152 };
-enum { ENDED_KEEPALIVE = 19 }; /* MOSQ_ERR_KEEPALIVE */
+enum { ENDED_KEEPALIVE = 19 /* MOSQ_ERR_KEEPALIVE */, ENDED_TAKEN_OVER = 142, ENDED_KICKED = 152 };
 /* 2.0: a second registration of the same function. */
 enum { ALREADY_REGISTERED = 31 };
 

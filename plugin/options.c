@@ -85,8 +85,8 @@ static const struct row {
     bool (*parse)(struct options *options, const char *value);
     const char *takes;
 } rows[] = {
-    {"registry", registry_parse, "an absolute path"},
-    {"presence_store", presence_store_parse, "an absolute path"},
+    {"registry", registry_parse, "an absolute path of at most 1000 bytes"},
+    {"presence_store", presence_store_parse, "an absolute path of at most 1000 bytes"},
     {"presence", presence_parse, "on or off"},
     {"presence_topic", presence_topic_parse,
      "a topic with '%u', the device, as one whole level, and no leading '$'"},

@@ -193,27 +193,42 @@ static void on_removed(void *context, const char *device)
     presence_removed(&plugin->presences, device);
 }
 
-/* One line: what, why, what to do. */
-static void say_open_failed(const char *what, const char *where, enum err e)
+/* What to do about it. */
+static const char *remedy_of(enum err e, bool presence)
 {
-    static const struct {
-        enum err e;
-        const char *remedy;
-    } remedies[] = {
-        {ERR_NO_REGISTRY, "make it with 'devreg init', or correct mosquitto.conf"},
-        {ERR_PERMISSION, "the broker's user must be able to read it: run 'devreg check' as root"},
-        {ERR_TOO_NEW, "install the devreg.so that fits the devreg that wrote it"},
-        {ERR_DAMAGED, "run 'devreg check', then restore a backup"},
-        {ERR_FILESYSTEM, "move it to a local file system"},
-        {ERR_OTHER_PID_NS, "run both in one process id namespace"},
-    };
-    const char *remedy = "run 'devreg check'";
-    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++) {
-        if (remedies[i].e == e)
-            remedy = remedies[i].remedy;
+    switch (e) {
+    case ERR_NO_REGISTRY:
+        return presence
+                   ? "make the directory and give it to the broker's user, or run 'devreg init' "
+                     "again"
+                   : "make it with 'devreg init', or correct mosquitto.conf";
+    case ERR_PERMISSION:
+        return presence ? "the broker's user must be able to write it: give it the directory"
+                        : "the broker's user must be able to read it: run 'devreg check' as root";
+    case ERR_TOO_NEW:
+        return "install the devreg.so that fits the devreg that wrote it";
+    case ERR_DAMAGED:
+    case ERR_BROKEN:
+        return "run 'devreg check', then import an export into a new one";
+    case ERR_OTHER_STORE:
+        return "correct plugin_opt_registry and plugin_opt_presence_store in mosquitto.conf";
+    case ERR_FILESYSTEM:
+        return "move it to a local file system";
+    case ERR_OTHER_PID_NS:
+        return "run devreg and the broker in one process id namespace";
+    default:
+        return "run 'devreg check'";
     }
-    mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: cannot open the %s in %s: %s; %s", what, where,
-                         err_text(e), remedy);
+}
+
+/* One line: what, why, what to do. */
+static void say_open_failed(bool presence, const char *where, enum err e)
+{
+    bool missing = presence && e == ERR_NO_REGISTRY;
+    mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: cannot open the %s in %s: %s; %s",
+                         presence ? "presence store" : "registry", where,
+                         missing ? "there is no such directory" : err_text(e),
+                         remedy_of(e, presence));
 }
 
 static bool anonymous_role_exists(struct plugin *plugin)
@@ -241,7 +256,7 @@ static bool open_registry(struct plugin *plugin)
         e = cache_open(&plugin->cache);
     }
     if (e) {
-        say_open_failed("registry", dir, e);
+        say_open_failed(false, dir, e);
         return false;
     }
     if (store_on_overlay(registry_store(plugin->registry)))
@@ -258,7 +273,7 @@ static bool open_presence(struct plugin *plugin)
         .options = &plugin->options, .cache = &plugin->cache, .journal = &plugin->journal};
     enum err e = presence_open(&plugin->presences);
     if (e)
-        say_open_failed("presence store", plugin->options.presence_store, e);
+        say_open_failed(true, plugin->options.presence_store, e);
     return !e;
 }
 
@@ -296,8 +311,10 @@ static struct plugin *plugin_open(const struct options *options)
     }
     if (!plugin) {
         plugin = calloc(1, sizeof *plugin);
-        if (!plugin)
+        if (!plugin) {
+            mosquitto_log_printf(MOSQ_LOG_ERR, "devreg: out of memory: it cannot start");
             return NULL;
+        }
         plugin->options = *options;
         plugin->thread = pthread_self();
         if (!plugin_fill(plugin)) {

@@ -66,7 +66,7 @@ struct presences {
     unsigned in_flight;
 };
 
-/* Opens the presence store, making it where it is missing or putting a damaged one aside, and
+/* Opens the presence store, making it where it is missing and putting a damaged one aside, and
  * starts the writer and the walk. The caller has set the lent pointers; the rest is {0}. */
 MUST_CHECK enum err presence_open(struct presences *presences);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plugin/message.h"
@@ -90,13 +91,20 @@ void presence_walk_again(struct presences *presences)
     presences->walk.after[0] = '\0';
 }
 
-/* Puts a file that is no presence store out of the way, where a person may look at it. */
-static enum err put_aside(const char *dir)
+/* Puts a damaged store out of the way, where a person may look at it; never over an earlier one. */
+static enum err put_aside(struct presences *presences)
 {
-    char from[OPTION_PATH_MAX + 32], to[OPTION_PATH_MAX + 32];
+    const char *dir = presences->options->presence_store;
+    char from[OPTION_PATH_MAX + 32], to[OPTION_PATH_MAX + 64];
     snprintf(from, sizeof from, "%s/data.mdb", dir);
-    snprintf(to, sizeof to, "%s/data.mdb.damaged", dir);
-    return rename(from, to) == 0 ? ERR_OK : ERR_PERMISSION;
+    snprintf(to, sizeof to, "%s/data.mdb.damaged-%lld", dir, (long long)time(NULL));
+    if (rename(from, to) != 0)
+        return ERR_DAMAGED;
+    journal_add(presences->journal, MOSQ_LOG_ERR,
+                "the presence store was damaged: it lies aside as %s, and last-seen times begin "
+                "anew",
+                to);
+    return ERR_OK;
 }
 
 static enum err store_make(struct presences *presences)
@@ -110,11 +118,7 @@ static enum err store_open_or_make(struct presences *presences)
     const char *dir = presences->options->presence_store;
     enum err e = store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
     if (e == ERR_DAMAGED) {
-        journal_add(presences->journal, MOSQ_LOG_ERR,
-                    "the presence store in %s is damaged: it is put aside as data.mdb.damaged, and "
-                    "last-seen times begin anew",
-                    dir);
-        e = put_aside(dir);
+        e = put_aside(presences);
         if (e)
             return e;
         e = ERR_NO_REGISTRY;

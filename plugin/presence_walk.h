@@ -1,4 +1,5 @@
-/* presence_walk.h - the walk over all records at start. See presence.h. */
+/* presence_walk.h - the walk over all records, at start and after a change that names no device;
+ * and what is asked of the store. See presence.h. */
 #ifndef DEVREG_PLUGIN_PRESENCE_WALK_H
 #define DEVREG_PLUGIN_PRESENCE_WALK_H
 

@@ -26,8 +26,7 @@ static const char *pointer_text(char text[static POINTER_TEXT_SIZE], const void 
     return text;
 }
 
-/* A pointer that we know nothing of has ended: from now on a publish from it may be its will. Where
- * it cannot be noted, every publish may be one. */
+/* Where it cannot be noted, every publish may be a will. */
 void stranger_ended(struct plugin *plugin, const struct mosquitto *client)
 {
     char text[POINTER_TEXT_SIZE];

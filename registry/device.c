@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "registry/crypto.h"
+#include "registry/key.h"
 #include "registry/text.h"
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -19,7 +20,8 @@ static bool name_valid(const char *name, size_t max, const char *first, const ch
 
 bool device_id_valid(const char *id)
 {
-    return name_valid(id, DEVICE_ID_MAX, LETTERS DIGITS, LETTERS DIGITS "._:@-");
+    return name_valid(id, DEVICE_ID_MAX, LETTERS DIGITS, LETTERS DIGITS "._:@-") &&
+           !key_well_formed(id);
 }
 
 bool role_name_valid(const char *name)

@@ -54,7 +54,8 @@ struct device {
     struct rules rules;
 };
 
-/* Its own grammar keeps topic syntax, JSON and terminal escapes out of an id:
+/* A key (key.h) is no id: pasted in the wrong place, it would stand in logs and topics. Its own
+ * grammar keeps topic syntax, JSON and terminal escapes out of an id:
  *   id = (letter | digit) *127( letter | digit | "." | "_" | ":" | "@" | "-" )     in ASCII */
 bool device_id_valid(const char *id);
 

@@ -11,6 +11,7 @@ static const char *const texts[ERR_COUNT] = {
     [ERR_FULL] = "the disk or the registry's address space is full",
     [ERR_BUSY] = "busy: another process holds it",
     [ERR_DAMAGED] = "damaged",
+    [ERR_OTHER_STORE] = "it holds a store of another kind",
     [ERR_BROKEN] = "damaged in its structure",
     [ERR_TOO_NEW] = "written by a newer devreg",
     [ERR_NO_REGISTRY] = "there is no registry",

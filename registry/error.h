@@ -25,6 +25,7 @@ enum err {
     ERR_FULL,         /* disk or map is full */
     ERR_BUSY,         /* somebody else holds the lock, or no reader slot is left */
     ERR_DAMAGED,      /* a record or file that is not what was written */
+    ERR_OTHER_STORE,  /* a sound store, but of another kind */
     ERR_BROKEN,       /* the file's structure is damaged, beyond a single record */
     ERR_TOO_NEW,      /* written by a later devreg */
     ERR_NO_REGISTRY,  /* the directory holds no registry */

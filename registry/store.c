@@ -381,12 +381,13 @@ static enum err meta_read(struct txn *txn, enum store_kind kind)
         return ERR_DAMAGED;
     if (unpack_number(&u, UINT64_MAX) > STORE_FORMAT)
         return ERR_TOO_NEW;
-    bool same_kind = unpack_number(&u, UINT64_MAX) == (uint64_t)kind;
+    uint64_t stored = unpack_number(&u, UINT64_MAX);
     struct bytes uuid = unpack_blob(&u, UUID_SIZE);
     struct bytes mac_key = unpack_blob(&u, CRYPTO_MAC_KEY_SIZE);
-    if (!unpack_done(&u) || !same_kind || uuid.size != UUID_SIZE ||
-        mac_key.size != CRYPTO_MAC_KEY_SIZE)
+    if (!unpack_done(&u) || uuid.size != UUID_SIZE || mac_key.size != CRYPTO_MAC_KEY_SIZE)
         return ERR_DAMAGED;
+    if (stored != (uint64_t)kind)
+        return ERR_OTHER_STORE;
     memcpy(txn->store->mac_key, mac_key.data, mac_key.size);
     return ERR_OK;
 }
@@ -484,7 +485,7 @@ static enum err open_again(struct store **out, const struct stat *data, enum sto
         if (store->device != data->st_dev || store->inode != data->st_ino)
             continue;
         if (store->kind != kind)
-            return ERR_DAMAGED;
+            return ERR_OTHER_STORE;
         if (mode == STORE_WRITE && store->mode == STORE_READ)
             return ERR_BUSY;
         store->users++;

@@ -35,8 +35,8 @@ struct store;
 struct txn;
 
 /* Opens the store in `dir`. ERR_NO_REGISTRY (no data.mdb there), ERR_TOO_NEW, ERR_DAMAGED (data.mdb
- * is cut short or no store of that kind), ERR_PERMISSION, ERR_FILESYSTEM, ERR_BUSY,
- * ERR_OTHER_PID_NS, ERR_NO_MEMORY, ERR_IO. */
+ * is cut short or no store), ERR_OTHER_STORE (of another kind), ERR_PERMISSION, ERR_FILESYSTEM,
+ * ERR_BUSY, ERR_OTHER_PID_NS, ERR_NO_MEMORY, ERR_IO. */
 MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store_kind kind,
                                enum store_mode mode);
 void store_close(struct store *store); /* NULL is fine */

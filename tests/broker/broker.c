@@ -66,13 +66,14 @@ static int port_pick(void)
     return 0;
 }
 
-/* The broker's user may not reach the folder that was built in, so the plugin lies in its own. */
-static void plugin_copy(const char *dir)
+/* The broker's user may not reach the folder that was built in, so what it needs lies in its own.
+ */
+static void file_copy(const char *dir, const char *name, const char *source)
 {
     char path[BROKER_PATH_MAX];
     struct stat file;
-    check(path_join(path, sizeof path, dir, "/devreg.so"));
-    int from = open(DEVREG_PLUGIN, O_RDONLY | O_CLOEXEC);
+    check(path_join(path, sizeof path, dir, name));
+    int from = open(source, O_RDONLY | O_CLOEXEC);
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     check(from >= 0 && to >= 0 && fstat(from, &file) == 0);
     check(fchmod(to, 0644) == 0);
@@ -96,7 +97,10 @@ void broker_init(struct broker *broker, const char *dir)
     check(path_join(own, sizeof own, dir, "/broker"));
     check(path_join(broker->socket, sizeof broker->socket, dir, "/broker/socket"));
     check(mkdir(own, 0755) == 0);
-    plugin_copy(dir);
+    file_copy(dir, "/devreg.so", DEVREG_PLUGIN);
+#ifdef DEVREG_LEAKS
+    file_copy(dir, "/leaks.supp", DEVREG_LEAKS);
+#endif
     check(user == NULL || chown(own, user->pw_uid, user->pw_gid) == 0);
 }
 
@@ -144,22 +148,28 @@ void broker_configure(struct broker *broker, const char *config)
 }
 
 /* The plugin of a sanitized build needs the sanitizer in a broker that was built without. */
-static bool sanitizer_enter(void)
+static bool sanitizer_enter(const struct broker *broker)
 {
 #ifdef DEVREG_PRELOAD
-    return setenv("LD_PRELOAD", DEVREG_PRELOAD, 1) == 0 &&
+    char leaks[BROKER_PATH_MAX + 64];
+    int size = snprintf(leaks, sizeof leaks, "suppressions=%s/leaks.supp:print_suppressions=0",
+                        broker->dir);
+    return size > 0 && (size_t)size < sizeof leaks &&
+           setenv("LD_PRELOAD", DEVREG_PRELOAD, 1) == 0 &&
            setenv("ASAN_OPTIONS", DEVREG_ASAN_OPTIONS, 1) == 0 &&
-           setenv("LSAN_OPTIONS", DEVREG_LSAN_OPTIONS, 1) == 0 &&
+           setenv("LSAN_OPTIONS", leaks, 1) == 0 &&
            setenv("UBSAN_OPTIONS", "print_stacktrace=1", 1) == 0;
 #else
+    (void)broker;
     return true;
 #endif
 }
 
-static _Noreturn void broker_exec(const char *config, int log)
+static _Noreturn void broker_exec(const struct broker *broker, const char *config, int log)
 {
     int in = open("/dev/null", O_RDONLY);
-    if (in >= 0 && dup2(in, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2 && sanitizer_enter())
+    if (in >= 0 && dup2(in, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2 &&
+        sanitizer_enter(broker))
         (void)execl(broker_program(), broker_program(), "-c", config, (char *)NULL);
     _exit(126);
 }
@@ -177,7 +187,7 @@ static void broker_launch(struct broker *broker)
     guard_watch(0);
     pid_t pid = fork();
     if (pid == 0)
-        broker_exec(config, log);
+        broker_exec(broker, config, log);
     (void)close(log);
     check(pid > 0);
     broker->pid = pid;

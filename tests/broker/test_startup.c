@@ -50,6 +50,19 @@ static void a_missing_registry_is_named_with_the_way_to_make_one(void **state)
     expect_line(s, "devreg", s->registry, "devreg init");
 }
 
+/* A slip in mosquitto.conf must not cost the registry, also where the broker could write it. */
+static void a_registry_is_not_taken_for_a_presence_store(void **state)
+{
+    struct scene *s = *state;
+    scene_make_registry(s);
+    scene_add(s, "pump-7");
+    check(chmod(s->registry, 0777) == 0);
+    expect_refusal(s, CONF "plugin_opt_presence_store @DIR@/registry\n");
+    expect_line(s, "devreg", "another kind", "plugin_opt_presence_store");
+    check(chmod(s->registry, 0750) == 0);
+    scene_do(s, "show pump-7");
+}
+
 static void a_registry_that_the_broker_may_not_read_is_named(void **state)
 {
     struct scene *s = *state;
@@ -332,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_missing_registry_is_named_with_the_way_to_make_one),
+        SCENE_TEST(a_registry_is_not_taken_for_a_presence_store),
         SCENE_TEST(a_registry_that_the_broker_may_not_read_is_named),
         SCENE_TEST(a_presence_store_that_the_broker_may_not_write_is_named),
         SCENE_TEST(a_damaged_registry_is_named),

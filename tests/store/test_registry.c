@@ -187,7 +187,7 @@ static void a_presence_store_is_no_registry(void **state)
     struct registry *registry = NULL;
     char path[TEMPDIR_MAX];
     path_join(path, fixture->path, PRESENCE_SUBDIR);
-    assert_int_equal(registry_open(&registry, path, STORE_READ), ERR_DAMAGED);
+    assert_int_equal(registry_open(&registry, path, STORE_READ), ERR_OTHER_STORE);
 }
 
 static void a_device_is_found_by_its_exact_id_only(void **state)

@@ -136,11 +136,11 @@ static void a_file_that_is_no_store_is_damaged(void **state)
 static void a_store_of_the_other_kind_is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(reopen(fixture, STORE_PRESENCE, STORE_READ), ERR_DAMAGED);
+    assert_int_equal(reopen(fixture, STORE_PRESENCE, STORE_READ), ERR_OTHER_STORE);
     assert_int_equal(reopen(fixture, STORE_REGISTRY, STORE_READ), ERR_OK);
     struct store *again = NULL;
     assert_int_equal(store_open(&again, fixture->dir.path, STORE_PRESENCE, STORE_READ),
-                     ERR_DAMAGED);
+                     ERR_OTHER_STORE);
 }
 
 /* The meta record, known by its key "m", begins with a text and the format. */
