@@ -104,18 +104,22 @@ static enum err device_insert(struct registry *registry, const struct device *de
     return e;
 }
 
-static enum err may_insert(struct registry *registry, const struct device *device)
-{
-    enum err e = device_absent(registry, device->id);
-    return e ? e : roles_exist(registry, device);
-}
-
 static enum err generation_read(struct registry *registry, uint64_t *generation)
 {
     const struct key_text key = key_of_name(KIND_GENERATION, "");
     *generation = 0;
     enum err e = number_get(registry->txn, &key, generation);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* May the device be stored as a new one, and which generation was the last? */
+static enum err may_insert(struct registry *registry, const struct device *device,
+                           uint64_t *generation)
+{
+    enum err e = device_absent(registry, device->id);
+    if (!e)
+        e = roles_exist(registry, device);
+    return e ? e : generation_read(registry, generation);
 }
 
 static void generation_write(struct registry *registry, uint64_t generation)
@@ -127,9 +131,7 @@ static void generation_write(struct registry *registry, uint64_t generation)
 enum err registry_add_device(struct registry *registry, struct device *device)
 {
     uint64_t generation;
-    enum err e = may_insert(registry, device);
-    if (!e)
-        e = generation_read(registry, &generation);
+    enum err e = may_insert(registry, device, &generation);
     if (e)
         return keep(registry, e);
     device->generation = generation + 1;
@@ -142,9 +144,7 @@ enum err registry_add_device(struct registry *registry, struct device *device)
 enum err registry_restore_device(struct registry *registry, const struct device *device)
 {
     uint64_t generation;
-    enum err e = may_insert(registry, device);
-    if (!e)
-        e = generation_read(registry, &generation);
+    enum err e = may_insert(registry, device, &generation);
     if (e)
         return keep(registry, e);
     if (device->generation > generation)
