@@ -231,6 +231,23 @@ static bool broker_runs(struct broker *broker)
     return false;
 }
 
+/* Waits for a turn of the broker's loop: a connection that begins with PINGREQ is closed. */
+static void broker_turn(const struct broker *broker)
+{
+    static const uint8_t pingreq[] = {0xC0, 0};
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    uint8_t answer;
+    struct pollfd ended = {.events = POLLIN};
+    check(path_join(to.sun_path, sizeof to.sun_path, broker->socket, ""));
+    ended.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(ended.fd >= 0);
+    check(connect(ended.fd, (const struct sockaddr *)&to, sizeof to) == 0);
+    check(send(ended.fd, pingreq, sizeof pingreq, MSG_NOSIGNAL) == sizeof pingreq);
+    check(poll(&ended, 1, DEADLINE_MS) == 1);
+    check(recv(ended.fd, &answer, 1, 0) <= 0);
+    check(close(ended.fd) == 0);
+}
+
 void broker_start(struct broker *broker)
 {
     int status;
@@ -239,6 +256,7 @@ void broker_start(struct broker *broker)
     WAIT_UNTIL(done, broker_runs(broker) || broker_ended(broker, &status));
     if (!done || broker->pid == 0)
         broker_fail(broker, "does not start");
+    broker_turn(broker); /* 2.1 loses a SIGTERM that comes right before its first one */
 }
 
 void broker_refuses_start(struct broker *broker)
@@ -288,23 +306,6 @@ static void broker_signal(struct broker *broker, int signal, const char *answer)
     check(broker_alive(broker));
     check(kill(broker->pid, signal) == 0);
     broker_log_wait(broker, answer, before + 1);
-}
-
-/* Waits for a turn of the broker's loop: a connection that begins with PINGREQ is closed. */
-static void broker_turn(const struct broker *broker)
-{
-    static const uint8_t pingreq[] = {0xC0, 0};
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    uint8_t answer;
-    struct pollfd ended = {.events = POLLIN};
-    check(path_join(to.sun_path, sizeof to.sun_path, broker->socket, ""));
-    ended.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    check(ended.fd >= 0);
-    check(connect(ended.fd, (const struct sockaddr *)&to, sizeof to) == 0);
-    check(send(ended.fd, pingreq, sizeof pingreq, MSG_NOSIGNAL) == sizeof pingreq);
-    check(poll(&ended, 1, DEADLINE_MS) == 1);
-    check(recv(ended.fd, &answer, 1, 0) <= 0);
-    check(close(ended.fd) == 0);
 }
 
 /* A second SIGHUP while it works at the first would be lost. */

@@ -38,7 +38,7 @@ int broker_version(void);
 void broker_init(struct broker *broker, const char *dir);
 /* Writes mosquitto.conf. Global lines for the log are put in front. */
 void broker_configure(struct broker *broker, const char *config);
-/* Starts it and waits until all listeners are open. */
+/* Starts it and waits until all listeners are open. Needs the one on `socket`. */
 void broker_start(struct broker *broker);
 /* Starts it, and it has to end by itself with an exit status that is not 0. */
 void broker_refuses_start(struct broker *broker);
@@ -47,7 +47,7 @@ void broker_stop(struct broker *broker);
 /* SIGKILL: a crash. */
 void broker_kill(struct broker *broker);
 void broker_restart(struct broker *broker);
-/* SIGHUP. Returns when its work is done. Needs the listener on `socket`. */
+/* SIGHUP. Returns when its work is done. */
 void broker_reload(struct broker *broker);
 /* SIGUSR1: writes broker/mosquitto.db. Returns when it is written. */
 void broker_save(struct broker *broker);
