@@ -91,11 +91,13 @@ static bool acts_for(struct plugin *plugin, const struct request *request,
 static bool keeps_subscriptions(const struct plugin *plugin, const struct request *request,
                                 const struct cached_device *device)
 {
+    if (!plugin->kicking || request->access != MOSQ_ACL_SUBSCRIBE ||
+        strcmp(plugin->kicking, request->id) != 0)
+        return false;
     const struct connection *connection =
         connection_of(&plugin->connections, request->client, request->id);
-    return plugin->kicking && request->access == MOSQ_ACL_SUBSCRIBE && connection &&
-           strcmp(plugin->kicking, request->id) == 0 &&
-           connection->generation == device->generation && device->state != DEVICE_REVOKED;
+    return connection && connection->generation == device->generation &&
+           device->state != DEVICE_REVOKED;
 }
 
 static int check_device(struct plugin *plugin, const struct request *request,

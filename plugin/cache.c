@@ -278,6 +278,21 @@ enum err cache_find(struct cache *cache, const char *username, struct cached_dev
     return ERR_OK;
 }
 
+enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation)
+{
+    struct device read;
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    e = registry_get_device(cache->registry, id, &read);
+    if (!e) {
+        *generation = read.generation;
+        device_clear(&read);
+    }
+    registry_end(cache->registry);
+    return e;
+}
+
 enum err cache_take(struct cache *cache, const struct device *read, struct cached_device **out)
 {
     struct cached_device *device = device_lookup(cache, read->id);

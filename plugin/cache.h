@@ -98,6 +98,10 @@ void cache_sync(struct cache *cache);
 MUST_CHECK enum err cache_find(struct cache *cache, const char *username,
                                struct cached_device **device);
 
+/* The generation of the device as it is registered now, past what is cached, in a scope of its own;
+ * ERR_NOT_FOUND for none. */
+MUST_CHECK enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation);
+
 /* Takes a device that was just read in the scope that is open, as cache_find would have. */
 MUST_CHECK enum err cache_take(struct cache *cache, const struct device *read,
                                struct cached_device **device);

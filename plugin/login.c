@@ -119,15 +119,11 @@ static bool client_id_is_taken(const struct plugin *plugin, const char *id, cons
 /* Is there a device of that id, and generation unless that is 0? Any doubt is a yes. */
 static bool device_is_there(struct plugin *plugin, const char *id, uint64_t generation)
 {
-    struct device device;
-    if (registry_read(plugin->registry) != ERR_OK)
-        return true;
-    enum err e = registry_get_device(plugin->registry, id, &device);
-    bool there = !e && (!generation || device.generation == generation);
-    if (!e)
-        device_clear(&device);
-    registry_end(plugin->registry);
-    return there || (e && e != ERR_NOT_FOUND);
+    uint64_t now;
+    enum err e = cache_generation(&plugin->cache, id, &now);
+    if (e)
+        return e != ERR_NOT_FOUND;
+    return !generation || now == generation;
 }
 
 /* Does the client id belong to another device: to one that it names, or that has a session with it?

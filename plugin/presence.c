@@ -125,10 +125,9 @@ static void session_note(struct presence *record, const struct connection *conne
     if (!connection->persistent && !record->session_count)
         return;
     struct client_hash client = client_hash_of(connection->client_id);
-    for (size_t i = 0; i < record->session_count; i++) {
-        if (memcmp(&record->sessions[i].client, &client, sizeof client) == 0)
-            session_drop(record, i--);
-    }
+    size_t at = presence_session(record, &client);
+    if (at < record->session_count)
+        session_drop(record, at);
     if (!connection->persistent)
         return;
     if (record->session_count == SESSIONS_MAX)
@@ -389,11 +388,7 @@ bool presence_owns(const struct presences *presences, const char *device, const 
     if (!entry || entry->forgotten || !entry->record.session_count)
         return false;
     client = client_hash_of(client_id);
-    for (size_t i = 0; i < entry->record.session_count; i++) {
-        if (memcmp(&entry->record.sessions[i].client, &client, sizeof client) == 0)
-            return true;
-    }
-    return false;
+    return presence_session(&entry->record, &client) < entry->record.session_count;
 }
 
 void presence_removed(struct presences *presences, const char *device)

@@ -12,24 +12,6 @@
 
 enum { RECORDS_A_TICK = 200, JOBS_WAITING_MAX = 2000 };
 
-/* The generation of the device that is registered now; ERR_NOT_FOUND for none. */
-static enum err generation_now(struct presences *presences, const char *device,
-                               uint64_t *generation)
-{
-    struct registry *registry = presences->cache->registry;
-    struct device read;
-    enum err e = registry_read(registry);
-    if (e)
-        return e;
-    e = registry_get_device(registry, device, &read);
-    if (!e) {
-        *generation = read.generation;
-        device_clear(&read);
-    }
-    registry_end(registry);
-    return e;
-}
-
 /* False where the broker has no memory: then again from here at the next tick. */
 static bool walk_record(struct presences *presences, const char *device, struct presence *record,
                         int64_t now)
@@ -38,7 +20,7 @@ static bool walk_record(struct presences *presences, const char *device, struct 
     if (presences->walk.old_topic[0] && !message_clear(presences->walk.old_topic, device))
         return false;
     bool here = presence_now(presences, device, record);
-    enum err e = generation_now(presences, device, &generation);
+    enum err e = cache_generation(presences->cache, device, &generation);
     if (e && e != ERR_NOT_FOUND)
         return false;
     if (e || generation != record->generation)
@@ -177,17 +159,12 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     txn_reset(presences->reader);
     if (e)
         return e;
-    for (size_t i = 0; i < record.session_count; i++) {
-        const struct session *session = &record.sessions[i];
-        if (memcmp(&session->client, &client, sizeof client) != 0)
-            continue;
-        if (now - session->seen > SESSION_KEEP_MS)
-            return ERR_NOT_FOUND;
-        (void)text_copy(owner, DEVICE_ID_MAX, device);
-        *generation = record.generation;
-        return ERR_OK;
-    }
-    return ERR_NOT_FOUND;
+    size_t at = presence_session(&record, &client);
+    if (at == record.session_count || now - record.sessions[at].seen > SESSION_KEEP_MS)
+        return ERR_NOT_FOUND;
+    (void)text_copy(owner, DEVICE_ID_MAX, device);
+    *generation = record.generation;
+    return ERR_OK;
 }
 
 bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,

@@ -32,6 +32,15 @@ struct client_hash client_hash_of(const char *client_id)
     return hash;
 }
 
+size_t presence_session(const struct presence *presence, const struct client_hash *client)
+{
+    size_t at = 0;
+    while (at < presence->session_count &&
+           memcmp(presence->sessions[at].client.bytes, client->bytes, sizeof client->bytes) != 0)
+        at++;
+    return at;
+}
+
 bool presence_used(const struct presence *presence, uint32_t credential)
 {
     for (size_t i = 0; i < presence->used_count; i++) {

@@ -77,6 +77,9 @@ struct presence {
     struct session sessions[SESSIONS_MAX];
 };
 
+/* The place of the client id's session among those that the device owns; session_count for none. */
+size_t presence_session(const struct presence *presence, const struct client_hash *client);
+
 /* Was the credential of that id ever used? */
 bool presence_used(const struct presence *presence, uint32_t credential);
 /* Notes that it was; the lowest id, which is the oldest, makes room. */

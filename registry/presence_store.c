@@ -97,11 +97,7 @@ void presence_topic_put(struct txn *txn, const char *topic)
 
 static bool names(const struct presence *presence, const struct client_hash *client)
 {
-    for (size_t i = 0; presence && i < presence->session_count; i++) {
-        if (memcmp(presence->sessions[i].client.bytes, client->bytes, sizeof client->bytes) == 0)
-            return true;
-    }
-    return false;
+    return presence && presence_session(presence, client) < presence->session_count;
 }
 
 static bool owns(struct txn *txn, const char *device, struct bytes key)
