@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plugin/acl.h"
 #include "plugin/login.h"
@@ -14,23 +13,6 @@
 /* The only global: the broker loads the plugin once or several times, and gives no place that these
  * share. */
 static struct plugin *the_plugin;
-
-static int64_t clock_read(clockid_t clock)
-{
-    struct timespec t;
-    (void)clock_gettime(clock, &t); /* cannot fail for these clocks */
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t clock_wall(void)
-{
-    return clock_read(CLOCK_REALTIME);
-}
-
-int64_t clock_steady(void)
-{
-    return clock_read(CLOCK_MONOTONIC);
-}
 
 /* A live connection with the same client id was taken over: on websockets 2.0 says so only later.
  */

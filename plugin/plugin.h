@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "plugin/cache.h"
+#include "plugin/clock.h"
 #include "plugin/connections.h"
 #include "plugin/journal.h"
 #include "plugin/names.h"
@@ -42,10 +43,6 @@ struct plugin {
     size_t ended_count;
     struct names ended_of_mqtt5;
 };
-
-/* ms since 1970, and ms of a clock that never goes back. */
-int64_t clock_wall(void);
-int64_t clock_steady(void);
 
 /* The connection is in: the broker confirmed it, or what it does proves it. */
 void plugin_confirm(struct plugin *plugin, struct connection *connection);

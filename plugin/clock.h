@@ -1,0 +1,13 @@
+/* clock.h - what time it is. In a file of its own, so that a test can have a clock of its own. */
+#ifndef DEVREG_PLUGIN_CLOCK_H
+#define DEVREG_PLUGIN_CLOCK_H
+
+#include <stdint.h>
+
+/* ms since 1970. */
+int64_t clock_wall(void);
+
+/* ms of a clock that never goes back. */
+int64_t clock_steady(void);
+
+#endif
