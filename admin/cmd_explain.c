@@ -98,11 +98,11 @@ static struct decision decide(const struct inquiry *inquiry, int64_t now)
     const struct access access = {
         .state = device->state,
         .expires = device->expires,
-        .subject = {device->id, inquiry->client_id, device->attributes, device->attribute_count},
+        .subject = {device->id, device->attributes, device->attribute_count},
         .policy_count = device->role_count + 1,
         .policies = policies,
         .presence_topic = *inquiry->presence ? inquiry->presence : NULL};
-    return access_decide(&access, inquiry->question, inquiry->topic, now);
+    return access_decide(&access, inquiry->client_id, inquiry->question, inquiry->topic, now);
 }
 
 /* When, as the log says, the device came into the state that denies; 0 where that is not why, or

@@ -3,13 +3,21 @@
 #include <string.h>
 
 #include "plugin/stranger.h"
+#include "registry/text.h"
 
 struct request {
     const struct mosquitto *client;
     const char *id, *username, *topic;
     int access;
-    bool on_wire; /* there is or was a connection: no session from disk, no stand-in */
+    struct connection
+        *connection; /* the one that is known by that pointer and client id; or NULL */
 };
+
+/* Is or was there a connection? No for a session from disk, and for a stand-in. */
+static bool on_wire(const struct request *request)
+{
+    return mosquitto_client_protocol_version(request->client) != 0;
+}
 
 static enum question question_of(int access)
 {
@@ -18,26 +26,21 @@ static enum question question_of(int access)
                                           : QUESTION_DELIVER;
 }
 
-static int to_mosq(struct decision decision)
+/* The device, or a role of its, was read again since. */
+static void judge_anew(struct connection *connection, const struct cached_device *device)
 {
-    return decision.verdict == VERDICT_ALLOW ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+    enum ended ended =
+        cached_device_ended(device, connection->generation, connection->credential, clock_wall());
+    connection->ended = ended != ENDED_NO;
+    connection->last.access = 0;
+    connection->loads = device->loads;
 }
 
-static const char *presence_filter(const struct plugin *plugin)
-{
-    return plugin->options.presence ? plugin->options.presence_filter : NULL;
-}
-
-/* Has what the connection was let in with ended? Asked once for each time that the device is read.
- */
+/* Has what the connection was let in with ended? */
 static bool has_ended(struct connection *connection, const struct cached_device *device)
 {
-    if (connection->loads != device->loads) {
-        enum ended ended = cached_device_ended(device, connection->generation,
-                                               connection->credential, clock_wall());
-        connection->ended = ended != ENDED_NO;
-        connection->loads = device->loads;
-    }
+    if (connection->loads != device->loads)
+        judge_anew(connection, device);
     return connection->ended || (connection->ends && clock_wall() >= connection->ends);
 }
 
@@ -71,19 +74,18 @@ static bool gone_acts(const struct request *request, struct connection *connecti
 static bool acts_for(struct plugin *plugin, const struct request *request,
                      const struct cached_device *device)
 {
-    struct connection *connection =
-        connection_of(&plugin->connections, request->client, request->id);
-    if (!request->on_wire)
+    struct connection *connection = request->connection;
+    if (connection && connection->device == device)
+        return connection->generation == device->generation &&
+               live_acts(plugin, request, connection, device);
+    if (!on_wire(request))
         return true;
     if (!connection || strcmp(connection->device_id, device->id) != 0) {
         stranger_asks(plugin, request->client, request->id, request->username, request->access);
         return false;
     }
-    if (connection->generation != device->generation)
-        return false;
-    if (connection->device)
-        return live_acts(plugin, request, connection, device);
-    return gone_acts(request, connection);
+    return connection->generation == device->generation && !connection->device &&
+           gone_acts(request, connection);
 }
 
 /* While we kick it, the broker asks whether its session may keep its subscriptions. It may, if it
@@ -91,34 +93,65 @@ static bool acts_for(struct plugin *plugin, const struct request *request,
 static bool keeps_subscriptions(const struct plugin *plugin, const struct request *request,
                                 const struct cached_device *device)
 {
-    if (!plugin->kicking || request->access != MOSQ_ACL_SUBSCRIBE ||
-        strcmp(plugin->kicking, request->id) != 0)
+    if (request->access != MOSQ_ACL_SUBSCRIBE || strcmp(plugin->kicking, request->id) != 0)
         return false;
-    const struct connection *connection =
-        connection_of(&plugin->connections, request->client, request->id);
+    const struct connection *connection = request->connection;
     return connection && connection->generation == device->generation &&
-           device->state != DEVICE_REVOKED;
+           device->access.state != DEVICE_REVOKED;
 }
 
-static int check_device(struct plugin *plugin, const struct request *request,
-                        const struct cached_device *device)
+static void remember(const struct request *request, const struct cached_device *device,
+                     bool allowed)
+{
+    struct connection *connection = request->connection;
+    if (!connection || connection->device != device || connection->ends || device->access.expires)
+        return;
+    struct last_answer *last = &connection->last;
+    bool fits = text_copy(last->topic, ANSWER_TOPIC_MAX, request->topic);
+    last->access = fits ? (uint8_t)request->access : 0;
+    last->allowed = allowed;
+}
+
+/* Does the connection ask again what it asked last, and does the answer still hold? */
+static bool is_repeated(const struct plugin *plugin, const struct connection *connection,
+                        const struct request *request)
+{
+    return connection->last.access == request->access && connection->device &&
+           cache_is_current(&plugin->cache, connection->device) &&
+           connection->loads == connection->device->loads &&
+           strcmp(connection->last.topic, request->topic) == 0 &&
+           strcmp(connection->client_id, request->id) == 0 &&
+           strcmp(connection->device_id, request->username) == 0;
+}
+
+static bool decide(const struct access *access, const struct request *request)
+{
+    int64_t now = access->expires ? clock_wall() : 0;
+    return access_decide(access, request->id, question_of(request->access), request->topic, now)
+               .verdict == VERDICT_ALLOW;
+}
+
+/* The rules alone, for a session that can come back. */
+static bool may_keep(const struct request *request, const struct cached_device *device)
+{
+    struct access access = device->access;
+    access.state = DEVICE_ENABLED;
+    access.expires = 0;
+    return decide(&access, request);
+}
+
+static bool device_may(struct plugin *plugin, const struct request *request,
+                       const struct cached_device *device)
 {
     if (request->access == MOSQ_ACL_UNSUBSCRIBE)
-        return MOSQ_ERR_SUCCESS;
-    bool keeps = keeps_subscriptions(plugin, request, device);
-    if (!keeps && !acts_for(plugin, request, device))
-        return MOSQ_ERR_ACL_DENIED;
-    const struct access access = {.state = keeps ? DEVICE_ENABLED : device->state,
-                                  .expires = keeps ? 0 : device->expires,
-                                  .subject = {.device = device->id,
-                                              .client_id = request->id,
-                                              .attributes = device->attributes,
-                                              .attribute_count = device->attribute_count},
-                                  .policy_count = 1 + device->role_count,
-                                  .policies = device->policies,
-                                  .presence_topic = presence_filter(plugin)};
-    int64_t now = access.expires ? clock_wall() : 0;
-    return to_mosq(access_decide(&access, question_of(request->access), request->topic, now));
+        return true;
+    if (plugin->kicking && keeps_subscriptions(plugin, request, device))
+        return may_keep(request, device);
+    if (!acts_for(plugin, request, device))
+        return false;
+    bool allowed = decide(&device->access, request);
+    remember(request, device, allowed);
+    return allowed;
 }
 
 /* A client without a username, whom allow_anonymous let in. */
@@ -131,46 +164,77 @@ static int check_anonymous(struct plugin *plugin, const struct request *request)
         cache_role(&plugin->cache, plugin->options.anonymous_role, &policy) != ERR_OK)
         return MOSQ_ERR_ACL_DENIED;
     const struct access access = {.state = DEVICE_ENABLED,
-                                  .subject = {.device = "", .client_id = request->id},
+                                  .subject = {.device = ""},
                                   .policy_count = 1,
                                   .policies = &policy,
-                                  .presence_topic = presence_filter(plugin)};
-    return to_mosq(access_decide(&access, question_of(request->access), request->topic, 0));
+                                  .presence_topic = plugin->cache.presence_topic};
+    return decide(&access, request) ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
 }
 
 /* A username that is no device now. */
 static int check_stranger(const struct plugin *plugin, const struct request *request)
 {
     if (request->access == MOSQ_ACL_WRITE &&
-        topic_reserved(request->topic, presence_filter(plugin)))
+        topic_reserved(request->topic, plugin->cache.presence_topic))
         return MOSQ_ERR_ACL_DENIED;
     if (plugin->options.unknown == UNKNOWN_DENY || names_has(&plugin->accepted, request->username))
         return MOSQ_ERR_ACL_DENIED;
     return MOSQ_ERR_PLUGIN_DEFER;
 }
 
-int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event)
+/* The device of that username as of now. A connection that was let in with it knows it already. */
+static enum err device_of(struct plugin *plugin, const struct request *request,
+                          struct cached_device **device)
+{
+    const struct connection *connection = request->connection;
+    if (!connection || !connection->device ||
+        strcmp(connection->device->id, request->username) != 0)
+        return cache_find(&plugin->cache, request->username, device);
+    *device = connection->device;
+    return cache_renew(&plugin->cache, connection->device);
+}
+
+static int check_username(struct plugin *plugin, const struct request *request)
 {
     struct cached_device *device;
-    const struct request request = {
+    enum err e = device_of(plugin, request, &device);
+    if (e && e != ERR_INVALID)
+        return MOSQ_ERR_ACL_DENIED;
+    if (e || !device->exists)
+        return check_stranger(plugin, request);
+    return device_may(plugin, request, device) ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+}
+
+/* What the broker itself published and kept, in an earlier run: no client has an empty id. */
+static bool is_the_brokers_own(const struct request *request)
+{
+    return !request->id[0] && !on_wire(request) && request->access == MOSQ_ACL_WRITE;
+}
+
+/* Apart from acl_check, so that a repeated question does not pay for it. */
+static __attribute__((noinline)) int check_anew(struct plugin *plugin, struct request *request)
+{
+    if (request->connection && strcmp(request->connection->client_id, request->id) != 0)
+        request->connection = NULL;
+    if (request->username)
+        return check_username(plugin, request);
+    return is_the_brokers_own(request) ? MOSQ_ERR_SUCCESS : check_anonymous(plugin, request);
+}
+
+int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event)
+{
+    struct request request = {
         .client = event->client,
         .id = mosquitto_client_id(event->client),
         .username = mosquitto_client_username(event->client),
         .topic = event->topic,
         .access = event->access,
-        .on_wire = mosquitto_client_protocol_version(event->client) != 0,
+        .connection = connection_find(&plugin->connections, event->client),
     };
+    const struct connection *connection = request.connection;
     if (!request.id || !request.topic)
         return MOSQ_ERR_ACL_DENIED;
-    /* What the broker itself published and kept, in an earlier run: no client has an empty id. */
-    if (!request.username && !request.id[0] && !request.on_wire && event->access == MOSQ_ACL_WRITE)
-        return MOSQ_ERR_SUCCESS;
-    if (!request.username)
-        return check_anonymous(plugin, &request);
-    if (!device_id_valid(request.username))
-        return check_stranger(plugin, &request);
-    if (cache_find(&plugin->cache, request.username, &device) != ERR_OK)
-        return MOSQ_ERR_ACL_DENIED;
-    return device->exists ? check_device(plugin, &request, device)
-                          : check_stranger(plugin, &request);
+    if (connection && request.username && is_repeated(plugin, connection, &request))
+        return connection->last.allowed ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+    return check_anew(plugin, &request);
 }

@@ -13,7 +13,7 @@ enum err cache_open(struct cache *cache)
         return e;
     e = registry_last_entry(cache->registry, &cache->entry);
     cache->seen = registry_snapshot(cache->registry);
-    cache->look = cache->role_epoch = 1; /* 0 is what nothing was ever read in */
+    cache->look = cache->epoch = 1; /* 0 is what nothing was ever read in */
     registry_end(cache->registry);
     return e;
 }
@@ -110,12 +110,13 @@ static void device_unload(struct cache *cache, struct cached_device *device)
     for (size_t i = 0; i < device->role_count; i++)
         role_release(cache, device->roles[i]);
     policy_free(device->own);
-    free(device->attributes);
+    free(device->parts);
     device->own = NULL;
-    device->attributes = NULL;
-    device->role_count = device->attribute_count = device->credential_count = 0;
-    device->fresh = device->exists = false;
-    device->state = DEVICE_DISABLED;
+    device->parts = NULL;
+    device->role_count = device->credential_count = 0;
+    device->exists = false;
+    device->look = device->epoch = 0;
+    device->access = (struct access){.state = DEVICE_DISABLED};
 }
 
 /* One that has no connections. */
@@ -130,29 +131,38 @@ static void device_free(struct cache *cache, struct cached_device *device)
 /* A new name, idle at first; the oldest idle one makes room. */
 static struct cached_device *device_new(struct cache *cache, const char *id)
 {
-    struct cached_device *device = calloc(1, sizeof *device);
-    if (!device || !text_copy(device->id, DEVICE_ID_MAX, id) ||
-        !table_add(&cache->devices, &device->node, table_hash_name(id))) {
+    size_t length = strlen(id);
+    struct cached_device *device = calloc(1, sizeof *device + length + 1);
+    if (!device || !table_add(&cache->devices, &device->node, table_hash_name(id))) {
         free(device);
         return NULL;
     }
+    memcpy(device->id, id, length + 1);
     if (cache->idle_count >= CACHE_IDLE_MAX)
         device_free(cache, cache->idle_last);
     idle_add(cache, device);
     return device;
 }
 
-static enum err attributes_copy(struct cached_device *device, const struct device *read)
+/* One block for all that has no fixed number, in the order of alignment. */
+static bool parts_make(struct cached_device *device, const struct device *read)
 {
-    if (!read->attribute_count)
-        return ERR_OK;
-    size_t size = read->attribute_count * sizeof *device->attributes;
-    device->attributes = malloc(size);
-    if (!device->attributes)
-        return ERR_NO_MEMORY;
-    memcpy(device->attributes, read->attributes, size);
-    device->attribute_count = read->attribute_count;
-    return ERR_OK;
+    const size_t policies = (1 + read->role_count) * sizeof *device->policies;
+    const size_t roles = read->role_count * sizeof *device->roles;
+    const size_t credentials = read->credential_count * sizeof *device->credentials;
+    const size_t attributes = read->attribute_count * sizeof *read->attributes;
+    char *parts = calloc(1, credentials + policies + roles + attributes);
+    if (!parts)
+        return false;
+    device->parts = parts;
+    device->credentials = (void *)parts;
+    device->policies = (void *)(parts + credentials);
+    device->roles = (void *)(parts + credentials + policies);
+    struct attribute *copy = (void *)(parts + credentials + policies + roles);
+    memcpy(copy, read->attributes, attributes);
+    device->access.subject = (struct subject){device->id, copy, read->attribute_count};
+    device->access.policies = device->policies;
+    return true;
 }
 
 static enum err roles_hold(struct cache *cache, struct cached_device *device,
@@ -164,15 +174,24 @@ static enum err roles_hold(struct cache *cache, struct cached_device *device,
             return ERR_NO_MEMORY;
         device->role_count++;
     }
-    device->role_epoch = 0;
     return ERR_OK;
+}
+
+static void credentials_copy(struct cached_device *device, const struct device *read)
+{
+    for (size_t i = 0; i < read->credential_count; i++)
+        device->credentials[i] =
+            (struct cached_credential){.id = read->credentials[i].id,
+                                       .ended_by = read->credentials[i].ended_by,
+                                       .expires = read->credentials[i].expires};
+    device->credential_count = (uint8_t)read->credential_count;
 }
 
 static enum err device_load(struct cache *cache, struct cached_device *device,
                             const struct device *read)
 {
     device_unload(cache, device);
-    enum err e = attributes_copy(device, read);
+    enum err e = parts_make(device, read) ? ERR_OK : ERR_NO_MEMORY;
     if (!e)
         e = roles_hold(cache, device, read);
     if (!e && read->rules.count)
@@ -181,16 +200,12 @@ static enum err device_load(struct cache *cache, struct cached_device *device,
         device_unload(cache, device);
         return e;
     }
-    for (size_t i = 0; i < read->credential_count; i++)
-        device->credentials[i] =
-            (struct cached_credential){.id = read->credentials[i].id,
-                                       .ended_by = read->credentials[i].ended_by,
-                                       .expires = read->credentials[i].expires};
-    device->credential_count = read->credential_count;
+    credentials_copy(device, read);
     device->generation = read->generation;
-    device->state = read->state;
-    device->expires = read->expires;
-    device->exists = device->fresh = true;
+    device->access.state = read->state;
+    device->access.expires = read->expires;
+    device->access.presence_topic = cache->presence_topic;
+    device->exists = true;
     device->look = cache->look;
     return ERR_OK;
 }
@@ -206,18 +221,9 @@ static enum err policies_load(struct cache *cache, struct cached_device *device)
             return e == ERR_NOT_FOUND ? ERR_DAMAGED : e; /* the registry keeps roles in use */
         device->policies[1 + i] = role->policy;
     }
-    device->role_epoch = cache->role_epoch;
+    device->access.policy_count = 1u + device->role_count;
+    device->loads++;
     return ERR_OK;
-}
-
-static bool device_fresh(const struct cache *cache, const struct cached_device *device)
-{
-    return device->fresh && device->look == cache->look;
-}
-
-static bool policies_fresh(const struct cache *cache, const struct cached_device *device)
-{
-    return !device->exists || device->role_epoch == cache->role_epoch;
 }
 
 /* Reads the device in the open scope. */
@@ -227,7 +233,6 @@ static enum err device_read(struct cache *cache, struct cached_device *device)
     enum err e = registry_get_device(cache->registry, device->id, &read);
     if (e == ERR_NOT_FOUND) {
         device_unload(cache, device);
-        device->fresh = true;
         device->look = cache->look;
         return ERR_OK;
     }
@@ -243,14 +248,15 @@ static enum err device_refresh(struct cache *cache, struct cached_device *device
     enum err e = registry_read(cache->registry);
     if (e)
         return e;
-    if (!device_fresh(cache, device))
+    if (device->look != cache->look)
         e = device_read(cache, device);
-    if (!e && !policies_fresh(cache, device))
+    if (!e && device->exists)
         e = policies_load(cache, device);
     registry_end(cache->registry);
+    device->epoch = e ? 0 : cache->epoch;
     if (e) {
         char name[DEVICE_ID_MAX + 4];
-        device->fresh = false;
+        device->look = 0;
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "cannot read device %s: %s; it is denied everything: run 'devreg check'",
                     text_escape(name, sizeof name, device->id), err_text(e));
@@ -258,9 +264,14 @@ static enum err device_refresh(struct cache *cache, struct cached_device *device
     return e;
 }
 
-enum err cache_find(struct cache *cache, const char *username, struct cached_device **out)
+enum err cache_renew(struct cache *cache, struct cached_device *device)
 {
     cache_sync(cache);
+    return device->epoch == cache->epoch ? ERR_OK : device_refresh(cache, device);
+}
+
+enum err cache_find(struct cache *cache, const char *username, struct cached_device **out)
+{
     struct cached_device *device = device_lookup(cache, username);
     if (!device) {
         if (!device_id_valid(username))
@@ -269,13 +280,8 @@ enum err cache_find(struct cache *cache, const char *username, struct cached_dev
         if (!device)
             return ERR_NO_MEMORY;
     }
-    if (!device_fresh(cache, device) || !policies_fresh(cache, device)) {
-        enum err e = device_refresh(cache, device);
-        if (e)
-            return e;
-    }
     *out = device;
-    return ERR_OK;
+    return cache_renew(cache, device);
 }
 
 enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation)
@@ -301,7 +307,7 @@ enum err cache_take(struct cache *cache, const struct device *read, struct cache
     if (!device)
         return ERR_NO_MEMORY;
     enum err e =
-        device_fresh(cache, device) && device->exists ? ERR_OK : device_load(cache, device, read);
+        device->look == cache->look && device->exists ? ERR_OK : device_load(cache, device, read);
     if (!e)
         *out = device;
     return e;
@@ -362,7 +368,7 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
 static void forget_all(struct cache *cache)
 {
     cache->look++;
-    cache->role_epoch++;
+    cache->epoch++;
     for (struct table_node *n = table_next(&cache->roles, NULL); n;
          n = table_next(&cache->roles, n))
         AROUND(n, struct cached_role, node)->fresh = false;
@@ -376,7 +382,7 @@ static void device_changed(struct cache *cache, const struct log_entry *entry)
         cache->removed(cache->context, entry->subject);
     if (!device)
         return;
-    device->fresh = false;
+    device->look = device->epoch = 0;
     if (device->connections && !device->changed) {
         device->changed = true;
         device->changed_next = cache->changed;
@@ -389,7 +395,7 @@ static void role_changed(struct cache *cache, const char *name)
     struct cached_role *role = role_lookup(cache, name);
     if (role)
         role->fresh = false;
-    cache->role_epoch++;
+    cache->epoch++;
 }
 
 /* Follows one entry. False when it is better to look at everything afresh. */
@@ -489,10 +495,10 @@ enum ended cached_device_ended(const struct cached_device *device, uint64_t gene
 {
     if (!device->exists || device->generation != generation)
         return ENDED_REMOVED;
-    if (device->state != DEVICE_ENABLED)
-        return device->state == DEVICE_REVOKED ? ENDED_REVOKED : ENDED_DISABLED;
+    if (device->access.state != DEVICE_ENABLED)
+        return device->access.state == DEVICE_REVOKED ? ENDED_REVOKED : ENDED_DISABLED;
     const struct cached_credential *used = credential_find(device, credential);
-    bool expired = device->expires && now >= device->expires;
+    bool expired = device->access.expires && now >= device->access.expires;
     if (expired || !used || (used->expires && now >= used->expires))
         return ENDED_EXPIRED;
     return ENDED_NO;
@@ -504,10 +510,19 @@ bool cached_device_ended_by(const struct cached_device *device, uint32_t id, uin
     return used && used->ended_by == by && by != 0;
 }
 
+bool cached_device_replaces(const struct cached_device *device, uint32_t by)
+{
+    for (size_t i = 0; i < device->credential_count; i++) {
+        if (cached_device_ended_by(device, device->credentials[i].id, by))
+            return true;
+    }
+    return false;
+}
+
 int64_t cached_device_ends(const struct cached_device *device, uint32_t credential)
 {
     const struct cached_credential *used = credential_find(device, credential);
-    int64_t ends = device->expires;
+    int64_t ends = device->access.expires;
     if (used && used->expires && (!ends || used->expires < ends))
         ends = used->expires;
     return ends;

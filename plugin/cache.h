@@ -43,37 +43,34 @@ struct connection;
 struct cached_device {
     struct table_node node;
     struct cached_device *idle_next, *idle_previous; /* in the list of those without connections */
-    char id[DEVICE_ID_MAX + 1];                      /* a username, which may be no device */
-    bool fresh, exists;
-    uint64_t look;       /* of the cache, when it was loaded */
-    uint64_t role_epoch; /* of the cache, when `policies` was filled */
-    uint64_t loads; /* how often it was read: another number, and connections are judged anew */
-
-    /* The rest only where it exists. */
-    uint64_t generation;
-    enum device_state state;
-    int64_t expires;
-    size_t attribute_count;
-    struct attribute *attributes;
-    size_t credential_count;
-    struct cached_credential credentials[CREDENTIALS_MAX];
-    struct policy *own; /* NULL without rules of its own */
-    size_t role_count;
-    struct cached_role *roles[ROLES_MAX];
-    const struct policy *policies[1 + ROLES_MAX];
-
+    bool exists;
+    bool changed;   /* in the list of those whose connections are to be looked at */
+    uint64_t look;  /* of the cache, when it was read; 0: it has to be read */
+    uint64_t epoch; /* of the cache, when its policies were filled in too; 0: anew */
+    uint64_t loads; /* how often it or its roles were read: connections are judged anew */
     struct connection *connections; /* those that were let in with it: see connections.h */
-    bool changed;                   /* in the list of those whose connections are to be looked at */
     struct cached_device *changed_next;
+
+    /* The rest only where it exists; what the pointers lead to is one block, `parts`. */
+    uint64_t generation;
+    struct access access; /* its policies: the device's own, then those of its roles */
+    void *parts;
+    const struct policy **policies;
+    struct cached_role **roles;
+    struct cached_credential *credentials;
+    struct policy *own; /* NULL without rules of its own */
+    uint8_t role_count, credential_count;
+    char id[]; /* a username, which may be no device */
 };
 
 struct cache {
-    struct registry *registry; /* lent */
-    struct journal *journal;   /* lent */
-    uint64_t seen;             /* the snapshot of the last look */
-    uint64_t entry;            /* the newest log entry of then */
-    uint64_t look;             /* one more each time that everything is to be looked at afresh */
-    uint64_t role_epoch;       /* one more each time that a role changed */
+    struct registry *registry;  /* lent */
+    struct journal *journal;    /* lent */
+    const char *presence_topic; /* lent: as in struct access */
+    uint64_t seen;              /* the snapshot of the last look */
+    uint64_t entry;             /* the newest log entry of then */
+    uint64_t look;              /* one more each time that everything is to be looked at afresh */
+    uint64_t epoch;             /* one more each time that `look` is, or a role changed */
     struct table devices, roles;
     struct cached_device *idle_first, *idle_last; /* the latest, the oldest */
     size_t idle_count;
@@ -92,11 +89,20 @@ void cache_close(struct cache *cache);
 /* Forgets what has changed. After an error everything is forgotten, and nothing can be read. */
 void cache_sync(struct cache *cache);
 
+/* Does what is known of the device hold as of now, all of it? One read of shared memory. */
+static inline bool cache_is_current(const struct cache *cache, const struct cached_device *device)
+{
+    return registry_last_commit(cache->registry) == cache->seen && device->epoch == cache->epoch;
+}
+
 /* What is known of a username, as of now: cache_sync included. ERR_OK also where it is no device
- * (`exists`); any other error means deny. The pointer stays good while the device has connections,
- * and otherwise until the next call. */
+ * (`exists`); ERR_INVALID where it can be none; any other error means deny. The pointer stays good
+ * while the device has connections, and otherwise until the next call. */
 MUST_CHECK enum err cache_find(struct cache *cache, const char *username,
                                struct cached_device **device);
+
+/* The same for one that was found before and has connections. */
+MUST_CHECK enum err cache_renew(struct cache *cache, struct cached_device *device);
 
 /* The generation of the device as it is registered now, past what is cached, in a scope of its own;
  * ERR_NOT_FOUND for none. */
@@ -124,6 +130,9 @@ enum ended cached_device_ended(const struct cached_device *device, uint64_t gene
 
 /* Does the first use of `by` end the credential `id` of the device? */
 bool cached_device_ended_by(const struct cached_device *device, uint32_t id, uint32_t by);
+
+/* Does the first use of the credential `by` end any other of the device? */
+bool cached_device_replaces(const struct cached_device *device, uint32_t by);
 
 /* The first moment at which cached_device_ended may change its answer by itself; 0 for never. */
 int64_t cached_device_ends(const struct cached_device *device, uint32_t credential);

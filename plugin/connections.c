@@ -23,17 +23,6 @@ static uint64_t client_hash(const struct connections *connections, const char *c
     return crypto_table_hash(client_id, strlen(client_id), connections->key);
 }
 
-struct connection *connection_find(const struct connections *connections, const void *pointer)
-{
-    struct table_node *n = table_find(&connections->by_pointer, table_hash_pointer(pointer));
-    for (; n; n = table_again(n)) {
-        struct connection *connection = AROUND(n, struct connection, by_pointer);
-        if (connection->pointer == pointer)
-            return connection;
-    }
-    return NULL;
-}
-
 struct connection *connection_of(const struct connections *connections, const void *pointer,
                                  const char *client_id)
 {
@@ -129,16 +118,32 @@ void connection_free(struct connections *connections, struct connection *connect
     free(connection);
 }
 
+/* Puts the text at `*place`, and moves that behind it. */
+static const char *text_put(char **place, const char *text, size_t size)
+{
+    char *at = *place;
+    memcpy(at, text, size);
+    *place += size;
+    return at;
+}
+
 struct connection *connection_new(struct connections *connections, const void *pointer,
-                                  const char *client_id, struct cached_device *device,
-                                  enum connection_state state)
+                                  const char *client_id, const char *address,
+                                  struct cached_device *device, enum connection_state state)
 {
     struct connection *old = connection_find(connections, pointer);
-    size_t length = strlen(client_id);
-    struct connection *new = calloc(1, sizeof *new + length + 1);
+    const char *device_id = device ? device->id : "";
+    if (!address)
+        address = "";
+    const size_t client_size = strlen(client_id) + 1, device_size = strlen(device_id) + 1,
+                 address_size = strlen(address) + 1;
+    struct connection *new = calloc(1, sizeof *new + client_size + device_size + address_size);
     if (!new)
         return NULL;
-    memcpy(new->client_id, client_id, length + 1);
+    char *place = new->client_id;
+    (void)text_put(&place, client_id, client_size);
+    new->device_id = text_put(&place, device_id, device_size);
+    new->address = text_put(&place, address, address_size);
     new->pointer = pointer;
     if (!table_add(&connections->by_pointer, &new->by_pointer, table_hash_pointer(pointer))) {
         free(new);
@@ -161,7 +166,8 @@ struct connection *connection_new(struct connections *connections, const void *p
 void connection_become(struct connections *connections, struct connection *connection,
                        enum connection_state state)
 {
-    connection->state = state;
+    connection->state = (uint8_t)state;
+    connection->last.access = 0;
     if (state == CONNECTION_PENDING)
         queue_join(&connections->pending, connection);
     else if (state == CONNECTION_LIVE)
@@ -194,7 +200,8 @@ void connection_kick(struct connections *connections, struct connection *connect
     if (connection->kicked || connection->state == CONNECTION_GONE)
         return;
     connection->kicked = true;
-    connection->kick_reason = reason;
+    connection->last.access = 0;
+    connection->kick_reason = (uint8_t)reason;
     queue_join(&connections->kicks, connection);
 }
 

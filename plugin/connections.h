@@ -30,31 +30,42 @@ enum connection_state {
     CONNECTION_INTRUDER
 };
 
+/* The last question that the rules decided, and the answer: what a sensor asks all day. Topics of
+ * up to ANSWER_TOPIC_MAX bytes are remembered. */
+enum { ANSWER_TOPIC_MAX = 62 };
+
+struct last_answer {
+    uint8_t access; /* MOSQ_ACL_*; 0 for none */
+    bool allowed;
+    char topic[ANSWER_TOPIC_MAX + 1];
+};
+
 struct connection {
     struct table_node by_pointer, by_client;
     const void *pointer;
-    enum connection_state state;
     struct cached_device *device;                   /* NULL for an intruder, and when GONE */
     struct connection *next, *previous;             /* of the device */
     struct connection *queue_next, *queue_previous; /* in the list that `queue` says */
     struct connection_list *queue;
-    char device_id[DEVICE_ID_MAX + 1];
+    const char *device_id, *address; /* "" for none; they lie behind client_id */
     uint64_t generation;
-    uint32_t credential;
     int64_t ends; /* when its device or credential expires; 0 for never */
     int64_t accepted_at;
     uint64_t conn; /* its number; 0 until it is LIVE */
-    bool clean;    /* as CONNECT said */
+    uint32_t credential;
+    uint16_t keepalive;
+    uint8_t protocol;
+    uint8_t state;       /* enum connection_state */
+    uint8_t kick_reason; /* enum reason: why it was kicked */
+    bool clean;          /* as CONNECT said */
     bool persistent;
+    bool had_session;   /* the device owned its client id before */
     bool will_possible; /* GONE: one more publish may come, its will */
     bool kicked;
-    bool ended; /* what it was let in with has ended, as of `loads` of the device */
-    uint64_t loads;
-    bool owner;              /* in by_client */
-    enum reason kick_reason; /* why it was kicked */
-    uint8_t protocol;
-    uint16_t keepalive;
-    char address[PRESENCE_ADDRESS_MAX + 1];
+    bool owner;     /* in by_client */
+    bool ended;     /* what it was let in with has ended */
+    uint64_t loads; /* of the device: `ended` and `last` hold as of then */
+    struct last_answer last;
     char client_id[]; /* up to 65,535 bytes */
 };
 
@@ -75,7 +86,14 @@ void connections_open(struct connections *connections, struct cache *cache);
 void connections_close(struct connections *connections);
 
 /* The entry for the pointer, whatever its state; NULL for none. */
-struct connection *connection_find(const struct connections *connections, const void *pointer);
+static inline struct connection *connection_find(const struct connections *connections,
+                                                 const void *pointer)
+{
+    struct table_node *n = table_find(&connections->by_pointer, table_hash_pointer(pointer));
+    while (n && AROUND(n, struct connection, by_pointer)->pointer != pointer)
+        n = table_again(n);
+    return n ? AROUND(n, struct connection, by_pointer) : NULL;
+}
 /* The entry for the pointer if it is that client; else NULL. */
 struct connection *connection_of(const struct connections *connections, const void *pointer,
                                  const char *client_id);
@@ -86,11 +104,11 @@ struct connection *connection_with_client_id(const struct connections *connectio
                                              const char *client_id);
 struct connection *connection_again(const struct connection *connection);
 
-/* A new entry for the pointer, in place of any other. `device` may be NULL for an intruder.
- * The caller fills in the rest. NULL for want of memory. */
+/* A new entry for the pointer, in place of any other. `device` may be NULL for an intruder, and
+ * `address` NULL. The caller fills in the rest. NULL for want of memory. */
 struct connection *connection_new(struct connections *connections, const void *pointer,
-                                  const char *client_id, struct cached_device *device,
-                                  enum connection_state state);
+                                  const char *client_id, const char *address,
+                                  struct cached_device *device, enum connection_state state);
 
 /* Moves it to another state, and to that state's list. GONE takes it from its device. */
 void connection_become(struct connections *connections, struct connection *connection,

@@ -5,12 +5,16 @@
 #include "registry/key.h"
 #include "registry/text.h"
 
+/* Whose is a client id? */
+enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER };
+
 /* Who knocks, as the broker tells it. */
 struct login {
     const struct mosquitto *client;
     const char *id, *username, *password, *address;
     int protocol; /* of MQTT; 0 for a session that was restored from disk */
     bool websockets;
+    enum owner owner; /* of its client id */
 };
 
 /* Why not, for the log. */
@@ -128,20 +132,22 @@ static bool device_is_there(struct plugin *plugin, const char *id, uint64_t gene
 
 /* Does the client id belong to another device: to one that it names, or that has a session with it?
  * `username` NULL for a client without one. Any doubt is a yes. */
-static bool client_id_is_foreign(struct plugin *plugin, const struct login *login)
+static enum owner client_id_owner(struct plugin *plugin, const struct login *login)
 {
     char owner[DEVICE_ID_MAX + 1];
     uint64_t generation;
     const char *user = login->username ? login->username : "";
     if (client_id_is_taken(plugin, login->id, user))
-        return true;
+        return OWNER_ANOTHER;
     if (strcmp(login->id, user) != 0 && device_id_valid(login->id) &&
         device_is_there(plugin, login->id, 0))
-        return true;
+        return OWNER_ANOTHER;
     enum err e = presence_owner(&plugin->presences, login->id, clock_wall(), owner, &generation);
     if (e)
-        return e != ERR_NOT_FOUND;
-    return strcmp(owner, user) != 0 && device_is_there(plugin, owner, generation);
+        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_ANOTHER;
+    if (strcmp(owner, user) == 0)
+        return OWNER_ITSELF;
+    return device_is_there(plugin, owner, generation) ? OWNER_ANOTHER : OWNER_NOBODY;
 }
 
 /* Do the rules about client ids, the registry's and the plugin's, admit it? */
@@ -158,11 +164,9 @@ static void describe(struct connection *connection, const struct login *login)
     connection->clean = mosquitto_client_clean_session(login->client);
     /* MQTT 5 may keep a session that begins clean, and 2.0 does not tell for how long. */
     connection->persistent = !connection->clean || login->protocol == 5;
+    connection->had_session = login->owner == OWNER_ITSELF;
     connection->keepalive = (uint16_t)mosquitto_client_keepalive(login->client);
     connection->accepted_at = clock_wall();
-    if (text_is_plain(login->address ? login->address : "", PRESENCE_ADDRESS_MAX))
-        (void)text_copy(connection->address, PRESENCE_ADDRESS_MAX,
-                        login->address ? login->address : "");
 }
 
 /* Enters the connection that `device`, just read in the open scope, was accepted for. */
@@ -181,11 +185,12 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
         cache_take(&plugin->cache, device, &cached) != ERR_OK)
         return REFUSED_FAULT;
     if (!again) {
-        connection = connection_new(&plugin->connections, login->client, login->id, cached, state);
+        bool shown = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
+        connection = connection_new(&plugin->connections, login->client, login->id,
+                                    shown ? login->address : NULL, cached, state);
         if (!connection)
             return REFUSED_FAULT;
         describe(connection, login);
-        (void)text_copy(connection->device_id, DEVICE_ID_MAX, device->id);
         connection->generation = device->generation;
     }
     connection->credential = credential;
@@ -273,21 +278,21 @@ static int login_as_device(struct plugin *plugin, const struct login *login, boo
 
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
 {
-    const struct login login = {.client = event->client,
-                                .id = mosquitto_client_id(event->client),
-                                .username = event->username,
-                                .password = event->password,
-                                .address = mosquitto_client_address(event->client),
-                                .protocol = mosquitto_client_protocol_version(event->client),
-                                .websockets =
-                                    mosquitto_client_protocol(event->client) == mp_websockets};
+    struct login login = {.client = event->client,
+                          .id = mosquitto_client_id(event->client),
+                          .username = event->username,
+                          .password = event->password,
+                          .address = mosquitto_client_address(event->client),
+                          .protocol = mosquitto_client_protocol_version(event->client),
+                          .websockets = mosquitto_client_protocol(event->client) == mp_websockets};
     if (!login.id || !login.id[0])
         return MOSQ_ERR_AUTH; /* the broker gives every client an id before it asks */
     cache_sync(&plugin->cache);
     if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
     bool interrupted = passwords_interrupt(&plugin->passwords, login.id);
-    if (client_id_is_foreign(plugin, &login)) {
+    login.owner = client_id_owner(plugin, &login);
+    if (login.owner == OWNER_ANOTHER) {
         note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
         return MOSQ_ERR_AUTH;
     }
@@ -305,7 +310,7 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
         return false;
     return cached_device_ended(device, connection->generation, connection->credential,
                                clock_wall()) == ENDED_NO &&
-           !client_id_is_foreign(plugin, &login);
+           client_id_owner(plugin, &login) != OWNER_ANOTHER;
 }
 
 void login_complete(void *context, const char *client_id, const void *pointer, bool right)

@@ -76,7 +76,10 @@ static int on_tick(int event, void *data, void *userdata)
     plugin->reloading = false;
     tick->next_s = 0;
     tick->next_ms = TICK_MS;
-    turn(plugin, true);
+    if (plugin->connections.pending.first)
+        turn_confirm(plugin); /* each time: what ends before it was confirmed was never in */
+    if (turn_due(plugin))
+        turn(plugin, true);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -226,6 +229,13 @@ static bool anonymous_role_exists(struct plugin *plugin)
     return false;
 }
 
+/* The topics of presence, where they lie outside of what is reserved in any case; else NULL. */
+static const char *presence_topic(const struct options *options)
+{
+    bool reserved = topic_covers(RESERVED_FILTER, options->presence_filter);
+    return options->presence && !reserved ? options->presence_filter : NULL;
+}
+
 static bool open_registry(struct plugin *plugin)
 {
     const char *dir = plugin->options.registry;
@@ -233,6 +243,7 @@ static bool open_registry(struct plugin *plugin)
     if (!e) {
         plugin->cache = (struct cache){.registry = plugin->registry,
                                        .journal = &plugin->journal,
+                                       .presence_topic = presence_topic(&plugin->options),
                                        .removed = on_removed,
                                        .context = plugin};
         e = cache_open(&plugin->cache);

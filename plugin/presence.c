@@ -144,8 +144,17 @@ static void generation_begin(struct presence_entry *entry, uint64_t generation)
     entry->record.used_count = entry->record.session_count = 0;
 }
 
+/* With presence off there is still who owns a session, and whether a new key came into use. */
+static bool is_recorded(const struct presences *presences, const struct connection *connection)
+{
+    return presences->options->presence || connection->persistent || connection->had_session ||
+           cached_device_replaces(connection->device, connection->credential);
+}
+
 void presence_accepted(struct presences *presences, struct connection *connection, int64_t now)
 {
+    if (!is_recorded(presences, connection))
+        return;
     struct presence_entry *entry = entry_get(presences, connection->device_id);
     if (!entry)
         return;
@@ -210,10 +219,15 @@ void presence_restarted(struct presences *presences, const char *device, int64_t
     dirty_add(presences, entry);
 }
 
-static void submit(struct presences *presences, struct job *job)
+/* False where no thread can be started: the job is freed. */
+static bool submit(struct presences *presences, struct job *job)
 {
+    if (!writer_submit(&presences->writer, job)) {
+        free(job);
+        return false;
+    }
     presences->in_flight++;
-    writer_submit(&presences->writer, job);
+    return true;
 }
 
 bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
@@ -227,8 +241,7 @@ bool presence_submit(struct presences *presences, enum job_kind kind, const char
     (void)text_copy(job->device, DEVICE_ID_MAX, device);
     if (presence)
         job->presence = *presence;
-    submit(presences, job);
-    return true;
+    return submit(presences, job);
 }
 
 bool presence_submit_topic(struct presences *presences, const char *topic)
@@ -238,8 +251,7 @@ bool presence_submit_topic(struct presences *presences, const char *topic)
         return false;
     job->kind = JOB_TOPIC;
     (void)text_copy(job->topic, RULE_FILTER_MAX, topic);
-    submit(presences, job);
-    return true;
+    return submit(presences, job);
 }
 
 static uint64_t next_seq(uint64_t last, int64_t now)
@@ -331,7 +343,7 @@ static void retry_failed(struct presences *presences, int64_t now)
     presences->failed = NULL;
     for (; job; job = next) {
         next = job->next;
-        submit(presences, job);
+        (void)submit(presences, job); /* the thread that wrote it runs */
     }
 }
 

@@ -13,7 +13,8 @@
  * offline, "broker_restart"; one that was removed is cleared; every other state is published again
  * as it was recorded, since Mosquitto may have lost retained messages, or brought old ones back.
  *
- * With presence off nothing is published, and the records go on: they hold who owns a session.
+ * With presence off nothing is published, and of the records only those are kept that say who owns
+ * a session, and that a new key came into use.
  */
 #ifndef DEVREG_PLUGIN_PRESENCE_H
 #define DEVREG_PLUGIN_PRESENCE_H
@@ -47,6 +48,7 @@ struct presence_walk {
     bool active;
     bool at_start; /* states are published; else only those of removed devices are cleared */
     char after[DEVICE_ID_MAX + 1];
+    bool new_topic;                      /* to be noted when the walk is over */
     char old_topic[RULE_FILTER_MAX + 1]; /* to be cleared; "" for none */
 };
 

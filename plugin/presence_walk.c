@@ -35,9 +35,9 @@ static bool walk_record(struct presences *presences, const char *device, struct 
 static void walk_end(struct presences *presences)
 {
     const char *topic = presences->options->presence ? presences->options->presence_topic : "";
-    if (presences->walk.at_start && !presence_submit_topic(presences, topic))
+    if (presences->walk.new_topic && !presence_submit_topic(presences, topic))
         return; /* again at the next tick */
-    presences->walk.active = presences->walk.at_start = false;
+    presences->walk.active = presences->walk.at_start = presences->walk.new_topic = false;
     presences->walk.old_topic[0] = '\0';
 }
 
@@ -111,6 +111,17 @@ static enum err store_open_or_make(struct presences *presences)
     return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
 }
 
+/* Before the first run. In place of a job, since the broker serves nobody yet. */
+static enum err topic_begin(struct presences *presences, const char *topic)
+{
+    struct txn *txn;
+    enum err e = txn_write(&txn, presences->store);
+    if (e)
+        return e;
+    presence_topic_put(txn, topic);
+    return txn_commit(txn);
+}
+
 /* Which topic the last run used, so that it can be cleared if it is another one now. */
 static enum err walk_begin(struct presences *presences)
 {
@@ -121,11 +132,12 @@ static enum err walk_begin(struct presences *presences)
         return e;
     e = presence_topic_get(presences->reader, old);
     txn_reset(presences->reader);
-    if (e || strcmp(old, now) == 0)
+    presences->walk.new_topic = !e && strcmp(old, now) != 0;
+    if (!presences->walk.new_topic)
         old[0] = '\0';
     presence_walk_again(presences);
     presences->walk.at_start = true;
-    return ERR_OK;
+    return e ? topic_begin(presences, now) : ERR_OK;
 }
 
 enum err presence_open(struct presences *presences)

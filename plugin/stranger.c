@@ -7,7 +7,7 @@ void stranger_enter(struct plugin *plugin, const void *pointer, const char *clie
 {
     plugin_forget(plugin, pointer);
     struct connection *connection =
-        connection_new(&plugin->connections, pointer, client_id, NULL, CONNECTION_INTRUDER);
+        connection_new(&plugin->connections, pointer, client_id, NULL, NULL, CONNECTION_INTRUDER);
     if (!connection)
         return;
     journal_add(&plugin->journal, MOSQ_LOG_WARNING,

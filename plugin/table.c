@@ -49,23 +49,6 @@ void table_remove(struct table *table, struct table_node *node)
     table->count--;
 }
 
-static struct table_node *with_hash(struct table_node *node, uint64_t hash)
-{
-    while (node && node->hash != hash)
-        node = node->next;
-    return node;
-}
-
-struct table_node *table_find(const struct table *table, uint64_t hash)
-{
-    return table->room ? with_hash(*head_of(table, hash), hash) : NULL;
-}
-
-struct table_node *table_again(const struct table_node *node)
-{
-    return with_hash(node->next, node->hash);
-}
-
 struct table_node *table_next(const struct table *table, const struct table_node *node)
 {
     if (node && node->next)
@@ -89,11 +72,5 @@ uint64_t table_hash_name(const char *name)
     uint64_t hash = 0xcbf29ce484222325u;
     for (; *name; name++)
         hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash ^ hash >> 32;
-}
-
-uint64_t table_hash_pointer(const void *pointer)
-{
-    uint64_t hash = (uint64_t)(uintptr_t)pointer * 0x9e3779b97f4a7c15u;
     return hash ^ hash >> 32;
 }

@@ -5,7 +5,7 @@
 
 #include "plugin/login.h"
 
-enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 200, LATE_MS = 1000 };
+enum { KICKS_A_TICK = 100, LOOKS_A_TICK = 200, TURN_MS = 10, LATE_MS = 1000 };
 
 void turn_confirm(struct plugin *plugin)
 {
@@ -114,6 +114,11 @@ static void forget_gone(struct plugin *plugin)
         else
             connection_free(&plugin->connections, c);
     }
+}
+
+bool turn_due(const struct plugin *plugin)
+{
+    return clock_steady() - plugin->turned_at >= TURN_MS;
 }
 
 void turn(struct plugin *plugin, bool may_kick)

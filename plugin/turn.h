@@ -5,6 +5,9 @@
 
 #include "plugin/plugin.h"
 
+/* Is it time for one? 2.0 ticks after each packet that it reads; a hundred turns a second do. */
+bool turn_due(const struct plugin *plugin);
+
 /* `may_kick`: is the broker in a state in which connections may be closed? */
 void turn(struct plugin *plugin, bool may_kick);
 

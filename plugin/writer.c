@@ -75,24 +75,28 @@ static void *run(void *context)
 
 enum err writer_open(struct writer *writer, struct store *store)
 {
-    sigset_t all, before;
     *writer = (struct writer){.store = store};
-    if (sem_init(&writer->wake, 0, 0) != 0)
-        return ERR_NO_MEMORY;
+    return sem_init(&writer->wake, 0, 0) == 0 ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static bool start(struct writer *writer)
+{
+    sigset_t all, before;
     /* Signals are the broker's: its own thread has to see them. */
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&writer->thread, NULL, run, writer);
+    writer->runs = pthread_create(&writer->thread, NULL, run, writer) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code)
-        (void)sem_destroy(&writer->wake);
-    return code ? ERR_NO_MEMORY : ERR_OK;
+    return writer->runs;
 }
 
-void writer_submit(struct writer *writer, struct job *job)
+bool writer_submit(struct writer *writer, struct job *job)
 {
+    if (!writer->runs && !start(writer))
+        return false;
     push(&writer->todo, job);
     (void)sem_post(&writer->wake); /* fails only past 2^31 posts that nobody took */
+    return true;
 }
 
 struct job *writer_collect(struct writer *writer)
@@ -102,9 +106,11 @@ struct job *writer_collect(struct writer *writer)
 
 void writer_close(struct writer *writer)
 {
-    atomic_store(&writer->stop, true);
-    (void)sem_post(&writer->wake);
-    (void)pthread_join(writer->thread, NULL);
+    if (writer->runs) {
+        atomic_store(&writer->stop, true);
+        (void)sem_post(&writer->wake);
+        (void)pthread_join(writer->thread, NULL);
+    }
     (void)sem_destroy(&writer->wake);
     for (struct job *job = writer_collect(writer), *next; job; job = next) {
         next = job->next;

@@ -6,7 +6,9 @@
 
 bool topic_reserved(const char *name, const char *presence_topic)
 {
-    return topic_matches(RESERVED_FILTER, name) ||
+    const size_t size = sizeof RESERVED_TOPIC - 1;
+    return (strncmp(name, RESERVED_TOPIC, size) == 0 &&
+            (name[size] == '/' || name[size] == '\0')) ||
            (presence_topic && topic_matches(presence_topic, name));
 }
 
@@ -43,15 +45,15 @@ static bool state_allows(const struct access *access, int64_t now, enum why *why
     return true;
 }
 
-static struct decision rules_decide(const struct access *access, enum question question,
-                                    const struct topic_levels *topic)
+static struct decision rules_decide(const struct access *access, const char *client_id,
+                                    enum question question, const char *topic, size_t length)
 {
     struct decision decision = {VERDICT_DENY, WHY_NO_RULE, 0, NULL};
     for (size_t i = 0; i < access->policy_count; i++) {
         if (!access->policies[i])
             continue;
         struct policy_match match =
-            policy_match(access->policies[i], &access->subject, question, topic);
+            policy_match(access->policies[i], &access->subject, client_id, question, topic, length);
         if (match.deny)
             return (struct decision){VERDICT_DENY, WHY_RULE, i, match.deny};
         if (match.allow && !decision.rule)
@@ -60,15 +62,14 @@ static struct decision rules_decide(const struct access *access, enum question q
     return decision;
 }
 
-struct decision access_decide(const struct access *access, enum question question,
-                              const char *topic, int64_t now)
+struct decision access_decide(const struct access *access, const char *client_id,
+                              enum question question, const char *topic, int64_t now)
 {
     struct decision no = {VERDICT_DENY, WHY_BAD_TOPIC, 0, NULL};
-    struct topic_levels levels;
-    const char *asked = question == QUESTION_SUBSCRIBE ? topic_of_subscription(topic) : topic;
-    if (!asked || !topic_split(&levels, asked))
-        return no;
-    if (question != QUESTION_SUBSCRIBE && levels.wildcards)
+    bool filter = question == QUESTION_SUBSCRIBE;
+    const char *asked = filter ? topic_of_subscription(topic) : topic;
+    size_t length = !asked ? 0 : filter ? strlen(asked) : topic_name_length(asked);
+    if (!length)
         return no;
     if (!state_allows(access, now, &no.why))
         return no;
@@ -76,5 +77,5 @@ struct decision access_decide(const struct access *access, enum question questio
         no.why = WHY_RESERVED;
         return no;
     }
-    return rules_decide(access, question, &levels);
+    return rules_decide(access, client_id, question, asked, length);
 }

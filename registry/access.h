@@ -23,7 +23,7 @@ struct decision {
     const struct rule *rule; /* WHY_RULE: lent from that policy; else NULL */
 };
 
-/* All that a decision depends on. Lends everything. */
+/* All of a device that a decision depends on. Lends everything. */
 struct access {
     enum device_state state;
     int64_t expires;
@@ -33,14 +33,16 @@ struct access {
     const char *presence_topic; /* filter of the topics that presence is published on; or NULL */
 };
 
-/* The filter under which nobody but devreg publishes, whatever the rules say. */
-#define RESERVED_FILTER "devreg/#"
+/* Here and below it nobody but devreg publishes, whatever the rules say. */
+#define RESERVED_TOPIC  "devreg"
+#define RESERVED_FILTER RESERVED_TOPIC "/#"
 
-/* `topic`: a topic name, or for QUESTION_SUBSCRIBE what SUBSCRIBE asks for, "$share/..." included.
- * In order: the topic's form, the device's state and expiry, the reserved topics, then the rules:
- * a deny in any policy, else an allow in any, else no. */
-struct decision access_decide(const struct access *access, enum question question,
-                              const char *topic, int64_t now);
+/* `client_id`: what %c stands for; may be NULL. `topic`: a topic name, or for QUESTION_SUBSCRIBE
+ * what SUBSCRIBE asks for, "$share/..." included. In order: the topic's form, the device's state
+ * and expiry, the reserved topics, then the rules: a deny in any policy, else an allow in any, else
+ * no. */
+struct decision access_decide(const struct access *access, const char *client_id,
+                              enum question question, const char *topic, int64_t now);
 
 /* May nobody but devreg publish on the topic `name`? `presence_topic` as above. */
 bool topic_reserved(const char *name, const char *presence_topic);

@@ -6,115 +6,94 @@
 /* Which index of a table an action asks: publish, or subscribe and delivery. */
 enum { ASK_PUBLISH, ASK_SUBSCRIBE, ASKS };
 
-enum { NONE = -1, ROOT = 0 };
+enum { PLAINS_WALKED = 4 };
 
 /* Variables are numbered: these two, then the attribute names of the policy. */
 enum { VARIABLE_DEVICE, VARIABLE_CLIENT, VARIABLE_ATTRIBUTE };
 
-/* Rules by effect and ask, as indices into the policy's rules; NONE for none. */
+/* The rules that end at one place, by ask and effect; NULL for none. */
 struct ends {
-    int32_t rule[2][ASKS];
+    const struct rule *rule[ASKS][2];
+};
+
+/* A part of a topic or filter between its slashes. */
+struct level {
+    const char *at;
+    size_t size;
 };
 
 struct node {
-    struct ends exact; /* rules whose filter ends here */
-    struct ends rest;  /* rules whose filter goes on with "#" */
-    int32_t plus;      /* the child along "+" */
-    int32_t variables; /* the first child along a variable; the others follow by `next` */
-    int32_t next;
-    int32_t variable; /* along which variable this node is reached */
-};
-
-/* A plain level from `parent` to `child`; a child of ROOT marks an empty place. */
-struct edge {
-    uint32_t parent, child, size;
-    const char *text; /* in a rule's filter */
+    struct ends exact;               /* rules whose filter ends here */
+    struct ends rest;                /* rules whose filter goes on with "#" */
+    struct node *plus;               /* the child along "+" */
+    struct node *plains, *variables; /* the first child along such a level; the others follow */
+    struct node *next;               /* of the same parent and kind */
+    const struct node *parent;
+    uint32_t plain_count; /* more than PLAINS_WALKED are found by the hash table */
+    uint32_t variable;    /* along which variable this node is reached */
+    struct level plain;   /* or along which level, in a rule's filter */
 };
 
 struct policy {
     struct rules rules;
-    bool denies[ASKS]; /* is there any deny? else the first allow decides */
-    struct node *nodes;
+    bool denies[ASKS];  /* is there any deny? else the first allow decides */
+    struct node *nodes; /* the root is the first */
     size_t node_count;
-    struct edge *edges; /* open addressing, at most half full */
-    uint32_t edge_mask;
+    struct node **places; /* those along plain levels: open addressing, at most half full */
+    uint32_t place_mask;
     const char **names; /* of VARIABLE_ATTRIBUTE and up, in the rules' filters: "site}" */
     size_t name_count;
 };
 
+static struct level level_of(const char *at)
+{
+    return (struct level){at, (size_t)(strchrnul(at, '/') - at)};
+}
+
+static bool level_is(const char *level, char wildcard)
+{
+    return level[0] == wildcard && (level[1] == '/' || level[1] == '\0');
+}
+
 /* FNV-1a. Only a rule's author chooses what is in the table, so nobody can crowd it. */
-static uint32_t hash_step(uint32_t hash, char c)
+static uint32_t level_hash(const struct level *level)
 {
-    return (hash ^ (unsigned char)c) * 0x01000193u;
+    uint32_t hash = 0x811c9dc5u;
+    for (size_t i = 0; i < level->size; i++)
+        hash = (hash ^ (unsigned char)level->at[i]) * 0x01000193u;
+    return hash;
 }
 
-static const uint32_t hash_start = 0x811c9dc5u;
-
-bool topic_split(struct topic_levels *levels, const char *topic)
+/* The place of the node that the level leads to from `parent`, or the empty one where it belongs.
+ */
+static struct node **plain_place(const struct policy *policy, const struct node *parent,
+                                 const struct level *level)
 {
-    size_t count = 0;
-    bool wildcards = false;
-    const char *start = topic, *at = topic;
-    uint32_t hash = hash_start;
-    for (;; at++) {
-        if (*at != '/' && *at != '\0') {
-            wildcards |= *at == '+' || *at == '#';
-            hash = hash_step(hash, *at);
-            continue;
-        }
-        if (count == TOPIC_LEVELS_MAX || at - topic > TOPIC_MAX)
-            return false;
-        levels->level[count++] = (struct topic_level){start, (uint32_t)(at - start), hash};
-        if (!*at)
-            break;
-        start = at + 1;
-        hash = hash_start;
-    }
-    levels->count = count;
-    levels->wildcards = wildcards;
-    return at > topic;
-}
-
-static uint32_t edge_place(const struct policy *policy, uint32_t parent, uint32_t hash)
-{
-    return (hash ^ parent * 0x9e3779b1u) & policy->edge_mask;
-}
-
-/* The edge, or the empty place where it belongs. */
-static struct edge *edge_find(const struct policy *policy, uint32_t parent,
-                              const struct topic_level *level)
-{
-    uint32_t place = edge_place(policy, parent, level->hash);
-    for (;; place = (place + 1) & policy->edge_mask) {
-        struct edge *edge = &policy->edges[place];
-        if (edge->child == ROOT || (edge->parent == parent && edge->size == level->size &&
-                                    memcmp(edge->text, level->at, level->size) == 0))
-            return edge;
+    uint32_t number = (uint32_t)(parent - policy->nodes);
+    uint32_t place = (level_hash(level) ^ number * 0x9e3779b1u) & policy->place_mask;
+    for (;; place = (place + 1) & policy->place_mask) {
+        const struct node *node = policy->places[place];
+        if (!node || (node->parent == parent && node->plain.size == level->size &&
+                      memcmp(node->plain.at, level->at, level->size) == 0))
+            return &policy->places[place];
     }
 }
 
-static int32_t node_new(struct policy *policy)
+static struct node *node_new(struct policy *policy, const struct node *parent)
 {
-    static const struct ends none = {{{NONE, NONE}, {NONE, NONE}}};
-    policy->nodes[policy->node_count] = (struct node){.exact = none,
-                                                      .rest = none,
-                                                      .plus = NONE,
-                                                      .variables = NONE,
-                                                      .next = NONE,
-                                                      .variable = NONE};
-    return (int32_t)policy->node_count++;
+    struct node *node = &policy->nodes[policy->node_count++];
+    node->parent = parent;
+    return node;
 }
 
-static bool level_is(const struct topic_level *level, char wildcard)
+static bool is_variable(const struct level *level)
 {
-    return level->size == 1 && level->at[0] == wildcard;
+    return level->size >= 2 && level->at[0] == '%';
 }
 
-/* The number of the variable that the level is, or NONE. */
-static int32_t variable_of(struct policy *policy, const struct topic_level *level)
+/* The number of the variable that the level is. */
+static uint32_t variable_of(struct policy *policy, const struct level *level)
 {
-    if (level->size < 2 || level->at[0] != '%')
-        return NONE;
     if (level->at[1] != '{')
         return level->at[1] == 'u' ? VARIABLE_DEVICE : VARIABLE_CLIENT;
     const char *name = level->at + 2;
@@ -122,63 +101,72 @@ static int32_t variable_of(struct policy *policy, const struct topic_level *leve
     for (size_t i = 0; i < policy->name_count; i++) {
         /* NOLINTNEXTLINE: the analyzer does not see that these are the names that were put there */
         if (strncmp(policy->names[i], name, size) == 0)
-            return VARIABLE_ATTRIBUTE + (int32_t)i;
+            return VARIABLE_ATTRIBUTE + (uint32_t)i;
     }
     policy->names[policy->name_count] = name;
-    return VARIABLE_ATTRIBUTE + (int32_t)policy->name_count++;
+    return VARIABLE_ATTRIBUTE + (uint32_t)policy->name_count++;
 }
 
-static int32_t child_along_variable(struct policy *policy, int32_t parent, int32_t variable)
+static struct node *child_along_variable(struct policy *policy, struct node *parent,
+                                         uint32_t variable)
 {
-    for (int32_t n = policy->nodes[parent].variables; n != NONE; n = policy->nodes[n].next) {
-        if (policy->nodes[n].variable == variable)
-            return n;
+    for (struct node *node = parent->variables; node; node = node->next) {
+        if (node->variable == variable)
+            return node;
     }
-    int32_t child = node_new(policy);
-    policy->nodes[child].variable = variable;
-    policy->nodes[child].next = policy->nodes[parent].variables;
-    policy->nodes[parent].variables = child;
-    return child;
+    struct node *child = node_new(policy, parent);
+    child->variable = variable;
+    child->next = parent->variables;
+    return parent->variables = child;
 }
 
-static int32_t child_along(struct policy *policy, int32_t parent, const struct topic_level *level)
+static struct node *child_along_plain(struct policy *policy, struct node *parent,
+                                      const struct level *level)
 {
-    if (level_is(level, '+')) {
-        if (policy->nodes[parent].plus == NONE) {
-            int32_t child = node_new(policy);
-            policy->nodes[parent].plus = child;
-        }
-        return policy->nodes[parent].plus;
+    struct node **place = plain_place(policy, parent, level);
+    if (*place)
+        return *place;
+    struct node *child = node_new(policy, parent);
+    child->plain = *level;
+    child->next = parent->plains;
+    parent->plains = child;
+    parent->plain_count++;
+    return *place = child;
+}
+
+static struct node *child_along(struct policy *policy, struct node *parent,
+                                const struct level *level)
+{
+    if (is_variable(level))
+        return child_along_variable(policy, parent, variable_of(policy, level));
+    if (!level_is(level->at, '+'))
+        return child_along_plain(policy, parent, level);
+    if (!parent->plus)
+        parent->plus = node_new(policy, parent);
+    return parent->plus;
+}
+
+static void insert(struct policy *policy, const struct rule *rule)
+{
+    const char *at = rule->filter;
+    bool ended = false;
+    struct node *node = policy->nodes;
+    while (!ended && !level_is(at, '#')) {
+        struct level level = level_of(at);
+        node = child_along(policy, node, &level);
+        ended = !level.at[level.size];
+        at += level.size + 1;
     }
-    int32_t variable = variable_of(policy, level);
-    if (variable != NONE)
-        return child_along_variable(policy, parent, variable);
-    struct edge *edge = edge_find(policy, (uint32_t)parent, level);
-    if (edge->child == ROOT)
-        *edge = (struct edge){(uint32_t)parent, (uint32_t)node_new(policy), level->size, level->at};
-    return (int32_t)edge->child;
-}
-
-static void insert(struct policy *policy, int32_t index)
-{
-    struct topic_levels levels;
-    const struct rule *rule = &policy->rules.items[index];
-    int32_t node = ROOT;
-    if (!topic_split(&levels, rule->filter))
-        return; /* no rule has such a filter: rules_set refuses it */
-    bool rest = level_is(&levels.level[levels.count - 1], '#');
-    for (size_t i = 0; i < levels.count - rest; i++)
-        node = child_along(policy, node, &levels.level[i]);
-    struct ends *ends = rest ? &policy->nodes[node].rest : &policy->nodes[node].exact;
+    struct ends *ends = ended ? &node->exact : &node->rest;
     for (int ask = 0; ask < ASKS; ask++) {
         if (!(rule->action & (ask == ASK_PUBLISH ? ACTION_PUBLISH : ACTION_SUBSCRIBE)))
             continue;
-        ends->rule[rule->effect][ask] = index;
+        ends->rule[ask][rule->effect] = rule;
         policy->denies[ask] |= rule->effect == EFFECT_DENY;
     }
 }
 
-/* How many levels all filters have together: a bound for nodes, edges and names. */
+/* How many levels all filters have together: a bound for nodes, places and names. */
 static size_t count_levels(const struct rules *rules)
 {
     size_t count = 0;
@@ -196,11 +184,12 @@ static bool allocate(struct policy *policy)
     while (places < 2 * levels + 2)
         places *= 2;
     policy->nodes = calloc(levels + 1, sizeof *policy->nodes);
-    policy->edges = calloc(places, sizeof *policy->edges);
+    policy->places = calloc(places, sizeof *policy->places);
     policy->names = calloc(levels + 1, sizeof *policy->names);
-    policy->edge_mask = (uint32_t)(places - 1);
-    if (!policy->nodes || !policy->edges || !policy->names)
+    policy->place_mask = (uint32_t)(places - 1);
+    if (!policy->nodes || !policy->places || !policy->names)
         return false;
+    (void)node_new(policy, NULL);
     return true;
 }
 
@@ -216,9 +205,8 @@ enum err policy_compile(struct policy **out, const struct rules *rules)
         policy_free(policy);
         return e;
     }
-    (void)node_new(policy);
     for (size_t i = 0; i < policy->rules.count; i++)
-        insert(policy, (int32_t)i);
+        insert(policy, &policy->rules.items[i]);
     *out = policy;
     return ERR_OK;
 }
@@ -229,7 +217,7 @@ void policy_free(struct policy *policy)
         return;
     rules_clear(&policy->rules);
     free(policy->nodes);
-    free(policy->edges);
+    free(policy->places);
     free(policy->names);
     free(policy);
 }
@@ -237,33 +225,35 @@ void policy_free(struct policy *policy)
 struct walk {
     const struct policy *policy;
     const struct subject *subject;
-    const struct topic_levels *topic;
+    const char *client_id;
+    const char *topic, *end; /* its NUL */
     int ask;
+    bool may_deny; /* is there a deny for it at all? */
     struct policy_match match;
 };
 
 /* Notes the rules at an end. True when nothing further can change the answer. */
 static bool note(struct walk *walk, const struct ends *ends, bool denies_only)
 {
-    int32_t deny = ends->rule[EFFECT_DENY][walk->ask];
-    int32_t allow = ends->rule[EFFECT_ALLOW][walk->ask];
-    if (deny != NONE) {
-        walk->match.deny = &walk->policy->rules.items[deny];
+    const struct rule *deny = ends->rule[walk->ask][EFFECT_DENY];
+    const struct rule *allow = ends->rule[walk->ask][EFFECT_ALLOW];
+    if (deny) {
+        walk->match.deny = deny;
         return true;
     }
-    if (allow != NONE && !denies_only && !walk->match.allow)
-        walk->match.allow = &walk->policy->rules.items[allow];
-    return walk->match.allow && !walk->policy->denies[walk->ask];
+    if (allow && !denies_only && !walk->match.allow)
+        walk->match.allow = allow;
+    return walk->match.allow && !walk->may_deny;
 }
 
 /* The value of a variable; "" for one that is missing. */
-static const char *value_of(const struct walk *walk, int32_t variable)
+static const char *value_of(const struct walk *walk, uint32_t variable)
 {
     const struct subject *subject = walk->subject;
     if (variable == VARIABLE_DEVICE)
         return subject->device;
     if (variable == VARIABLE_CLIENT)
-        return subject->client_id ? subject->client_id : "";
+        return walk->client_id ? walk->client_id : "";
     const char *name = walk->policy->names[variable - VARIABLE_ATTRIBUTE];
     for (size_t i = 0; i < subject->attribute_count; i++) {
         size_t size = strlen(subject->attributes[i].name);
@@ -273,27 +263,52 @@ static const char *value_of(const struct walk *walk, int32_t variable)
     return "";
 }
 
-static bool value_usable(const char *value, size_t depth)
+static bool value_usable(const struct walk *walk, const char *value, const char *level)
 {
-    return value[0] && !strpbrk(value, "/+#") && !(depth == 0 && value[0] == '$');
+    return value[0] && !strpbrk(value, "/+#") && !(level == walk->topic && value[0] == '$');
 }
 
-static bool visit(struct walk *walk, int32_t at, size_t depth, bool denies_only);
+/* Does the topic's level read `text`? */
+static bool level_reads(const struct walk *walk, const char *level, const char *text, size_t size)
+{
+    return size <= (size_t)(walk->end - level) && (level[size] == '/' || level[size] == '\0') &&
+           memcmp(level, text, size) == 0;
+}
 
-static bool visit_variables(struct walk *walk, const struct node *node, size_t depth,
+/* Where the level behind this one begins; one past the end of the topic if it is the last. */
+static const char *level_next(const char *level)
+{
+    return strchrnul(level, '/') + 1;
+}
+
+/* The child along the plain level, or NULL. */
+static const struct node *plain_find(const struct walk *walk, const struct node *node,
+                                     const char *level)
+{
+    if (node->plain_count > PLAINS_WALKED) {
+        struct level whole = level_of(level);
+        return *plain_place(walk->policy, node, &whole);
+    }
+    const struct node *child = node->plains;
+    while (child && !level_reads(walk, level, child->plain.at, child->plain.size))
+        child = child->next;
+    return child;
+}
+
+static bool visit(struct walk *walk, const struct node *node, const char *level, bool denies_only);
+
+static bool visit_variables(struct walk *walk, const struct node *node, const char *level,
                             bool denies_only)
 {
-    const struct topic_level *level = &walk->topic->level[depth];
-    for (int32_t child = node->variables; child != NONE; child = walk->policy->nodes[child].next) {
-        const char *value = value_of(walk, walk->policy->nodes[child].variable);
-        bool equal = strncmp(value, level->at, level->size) == 0 && value[level->size] == '\0';
-        bool may_deny = walk->policy->denies[walk->ask];
-        if (!equal && !may_deny)
+    for (const struct node *child = node->variables; child; child = child->next) {
+        const char *value = value_of(walk, child->variable);
+        bool equal = level_reads(walk, level, value, strlen(value));
+        if (!equal && !walk->may_deny)
             continue;
-        bool usable = value_usable(value, depth);
-        if (usable ? !equal : !may_deny)
+        bool usable = value_usable(walk, value, level);
+        if (usable ? !equal : !walk->may_deny)
             continue;
-        if (visit(walk, child, depth + 1, denies_only || !usable))
+        if (visit(walk, child, level_next(level), denies_only || !usable))
             return true;
     }
     return false;
@@ -301,50 +316,58 @@ static bool visit_variables(struct walk *walk, const struct node *node, size_t d
 
 /* A wanted "#" that is not met by a "#" here. It is covered all the same at the first level by
  * "+/#", since every name has a first level. */
-static bool visit_rest(struct walk *walk, const struct node *node, size_t depth, bool denies_only)
+static bool visit_rest(struct walk *walk, const struct node *node, const char *level,
+                       bool denies_only)
 {
-    const struct node *nodes = walk->policy->nodes;
-    if (depth > 0)
+    if (level != walk->topic)
         return false;
-    if (node->plus != NONE && note(walk, &nodes[node->plus].rest, denies_only))
+    if (node->plus && note(walk, &node->plus->rest, denies_only))
         return true;
-    for (int32_t child = node->variables; child != NONE; child = nodes[child].next) {
-        if (!value_usable(value_of(walk, nodes[child].variable), depth) &&
-            note(walk, &nodes[child].rest, true))
+    for (const struct node *child = node->variables; child; child = child->next) {
+        if (!value_usable(walk, value_of(walk, child->variable), level) &&
+            note(walk, &child->rest, true))
             return true;
     }
     return false;
 }
 
-/* Goes on from a node that the first `depth` levels lead to. True when the answer is final.
+/* Goes on from a node with the level that the ones before lead to. True when the answer is final.
  * As deep as the tree, which is no deeper than TOPIC_LEVELS_MAX. */
-static bool visit(struct walk *walk, int32_t at, size_t depth, bool denies_only)
+static bool visit(struct walk *walk, const struct node *node, const char *level, bool denies_only)
 {
-    const struct node *node = &walk->policy->nodes[at];
-    const struct topic_levels *topic = walk->topic;
-    bool dollar = depth == 0 && topic->level[0].at[0] == '$';
-    if (!dollar && note(walk, &node->rest, denies_only))
-        return true;
-    if (depth == topic->count)
-        return note(walk, &node->exact, denies_only);
-    const struct topic_level *level = &topic->level[depth];
-    if (level_is(level, '#'))
-        return visit_rest(walk, node, depth, denies_only);
-    const struct edge *edge = edge_find(walk->policy, (uint32_t)at, level);
-    if (edge->child != ROOT && visit(walk, (int32_t)edge->child, depth + 1, denies_only))
-        return true;
-    if (node->plus != NONE && !dollar && visit(walk, node->plus, depth + 1, denies_only))
-        return true;
-    return node->variables != NONE && visit_variables(walk, node, depth, denies_only);
+    for (;;) {
+        bool dollar = level == walk->topic && *level == '$';
+        if (!dollar && note(walk, &node->rest, denies_only))
+            return true;
+        if (level > walk->end)
+            return note(walk, &node->exact, denies_only);
+        if (level_is(level, '#'))
+            return visit_rest(walk, node, level, denies_only);
+        if (node->variables && visit_variables(walk, node, level, denies_only))
+            return true;
+        const struct node *plain = plain_find(walk, node, level);
+        const struct node *plus = dollar ? NULL : node->plus;
+        if (plain && plus && visit(walk, plus, level_next(level), denies_only))
+            return true;
+        if (!plain && !plus)
+            return false;
+        level = level_next(level);
+        node = plain ? plain : plus; /* the last way: no deeper for it */
+    }
 }
 
 struct policy_match policy_match(const struct policy *policy, const struct subject *subject,
-                                 enum question question, const struct topic_levels *topic)
+                                 const char *client_id, enum question question, const char *topic,
+                                 size_t length)
 {
+    const int ask = question == QUESTION_PUBLISH ? ASK_PUBLISH : ASK_SUBSCRIBE;
     struct walk walk = {.policy = policy,
                         .subject = subject,
+                        .client_id = client_id,
                         .topic = topic,
-                        .ask = question == QUESTION_PUBLISH ? ASK_PUBLISH : ASK_SUBSCRIBE};
-    (void)visit(&walk, ROOT, 0, false);
+                        .end = topic + length,
+                        .ask = ask,
+                        .may_deny = policy->denies[ask]};
+    (void)visit(&walk, policy->nodes, topic, false);
     return walk.match;
 }

@@ -6,10 +6,10 @@
  * /# allow subscribe site/+/cmd                               \-+-> . -cmd-> o        allow
  * subscribe
  *
- * a topic is walked level by level along every edge that its level takes: the plain one (found in
- * one hash table for the whole tree), "+", and each variable, compared with the subject's value
- * while walking. So the cost grows with the levels of the topic and the rules that match so far,
- * not with the number of rules; and a tree serves all the devices that share a role.
+ * a topic is walked level by level along every edge that its level takes: the plain one (of a few,
+ * or found in one hash table for the whole tree), "+", and each variable, compared with the
+ * subject's value while walking. So the cost grows with the levels of the topic and the rules that
+ * match so far, not with the number of rules; and a tree serves all the devices that share a role.
  *
  * A variable's value that is empty, missing or holds "/", "+" or "#", and at the first level one
  * that begins with "$", never becomes syntax: in an allow it matches nothing, in a deny any level.
@@ -29,10 +29,9 @@
 
 struct policy;
 
-/* Who asks: what the variables stand for. Lends its pointers; client_id may be NULL. */
+/* Who asks: what the variables but %c stand for. Lends its pointers. */
 struct subject {
     const char *device;
-    const char *client_id;
     const struct attribute *attributes;
     size_t attribute_count;
 };
@@ -41,30 +40,19 @@ struct subject {
  * two it is a topic name. */
 enum question { QUESTION_PUBLISH, QUESTION_SUBSCRIBE, QUESTION_DELIVER };
 
-/* A topic cut into its levels, once for all the policies that it is put to. Lends from it. */
-struct topic_levels {
-    size_t count;
-    bool wildcards; /* a '+' or '#' stands somewhere in it: no topic name */
-    struct topic_level {
-        const char *at;
-        uint32_t size, hash;
-    } level[TOPIC_LEVELS_MAX];
-};
-
-/* False where it is empty, longer than TOPIC_MAX, or has more than TOPIC_LEVELS_MAX levels. */
-bool topic_split(struct topic_levels *levels, const char *topic);
-
 /* Compiles `rules`, of which it keeps a copy, into `*policy`: end it with policy_free.
  * ERR_NO_MEMORY. */
 MUST_CHECK enum err policy_compile(struct policy **policy, const struct rules *rules);
 void policy_free(struct policy *policy); /* NULL is fine */
 
 /* The rules that decide in this policy: the first deny met, or else the first allow. NULL for
- * none. They live as long as the policy. `topic` has to be valid for the question. */
+ * none. They live as long as the policy. `topic`, of `length` bytes, has to be valid for the
+ * question. `client_id`, what %c stands for, may be NULL. */
 struct policy_match {
     const struct rule *deny, *allow;
 };
 struct policy_match policy_match(const struct policy *policy, const struct subject *subject,
-                                 enum question question, const struct topic_levels *topic);
+                                 const char *client_id, enum question question, const char *topic,
+                                 size_t length);
 
 #endif

@@ -2,10 +2,26 @@
 
 #include <string.h>
 
+static bool too_many_levels(const char *topic, size_t length)
+{
+    size_t levels = 1;
+    if (length < TOPIC_LEVELS_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        levels += topic[i] == '/';
+    return levels > TOPIC_LEVELS_MAX;
+}
+
+size_t topic_name_length(const char *name)
+{
+    size_t length = strlen(name);
+    bool wildcard = memchr(name, '+', length) || memchr(name, '#', length);
+    return wildcard || length > TOPIC_MAX || too_many_levels(name, length) ? 0 : length;
+}
+
 bool topic_name_valid(const char *name)
 {
-    size_t length = strnlen(name, TOPIC_MAX + 1);
-    return length >= 1 && length <= TOPIC_MAX && strcspn(name, "+#") == length;
+    return topic_name_length(name) > 0;
 }
 
 bool topic_filter_valid(const char *filter)
@@ -88,5 +104,6 @@ const char *topic_of_subscription(const char *subscription)
             return NULL;
         filter = group + length + 1;
     }
-    return topic_filter_valid(filter) ? filter : NULL;
+    bool valid = topic_filter_valid(filter) && !too_many_levels(filter, strlen(filter));
+    return valid ? filter : NULL;
 }

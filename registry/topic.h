@@ -13,10 +13,13 @@
 #define DEVREG_REGISTRY_TOPIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum { TOPIC_MAX = 65535, TOPIC_LEVELS_MAX = 200 /* Mosquitto's own limit */ };
 
-/* Is it a topic name: 1 to TOPIC_MAX bytes, no wildcard? UTF-8 is the broker's to check. */
+/* The length of a topic name: 1 to TOPIC_MAX bytes in at most TOPIC_LEVELS_MAX levels, no wildcard.
+ * 0 where it is none. UTF-8 is the broker's to check. */
+size_t topic_name_length(const char *name);
 bool topic_name_valid(const char *name);
 
 /* Is it a topic filter: 1 to TOPIC_MAX bytes, "+" only as a whole level and "#" only as the
@@ -32,7 +35,7 @@ bool topic_covers(const char *allowed, const char *wanted);
 
 /* The filter that a SUBSCRIBE really asks for: of "$share/<group>/<filter>" (section 4.8.2) the
  * part after the group, of every other its whole. Lends a part of `subscription`; NULL where it
- * is no valid subscription. */
+ * is no valid subscription, or has more than TOPIC_LEVELS_MAX levels. */
 const char *topic_of_subscription(const char *subscription);
 
 #endif

@@ -3,7 +3,7 @@
 # and assert, and for no file, clock, output or environment.
 set -u
 allowed='mem(cpy|move|set|cmp|chr|mem)|bcmp|__mem(cpy|move|set)_chk
-str(n?len|n?cmp|c?spn|chr|rchr|pbrk|dup|str)
+str(n?len|n?cmp|c?spn|chr|chrnul|rchr|pbrk|dup|str)
 malloc|calloc|realloc|free
 snprintf|__snprintf_chk
 bsearch|qsort
