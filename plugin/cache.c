@@ -73,9 +73,9 @@ static enum err role_load(struct cache *cache, struct cached_role *role)
     return ERR_OK;
 }
 
-static struct cached_device *device_lookup(const struct cache *cache, const char *id)
+static struct cached_device *device_lookup(const struct cache *cache, const char *id, uint64_t hash)
 {
-    struct table_node *n = table_find(&cache->devices, table_hash_name(id));
+    struct table_node *n = table_find(&cache->devices, hash);
     for (; n; n = table_again(n)) {
         struct cached_device *device = AROUND(n, struct cached_device, node);
         if (strcmp(device->id, id) == 0)
@@ -129,11 +129,11 @@ static void device_free(struct cache *cache, struct cached_device *device)
 }
 
 /* A new name, idle at first; the oldest idle one makes room. */
-static struct cached_device *device_new(struct cache *cache, const char *id)
+static struct cached_device *device_new(struct cache *cache, const char *id, uint64_t hash)
 {
     size_t length = strlen(id);
     struct cached_device *device = calloc(1, sizeof *device + length + 1);
-    if (!device || !table_add(&cache->devices, &device->node, table_hash_name(id))) {
+    if (!device || !table_add(&cache->devices, &device->node, hash)) {
         free(device);
         return NULL;
     }
@@ -272,11 +272,12 @@ enum err cache_renew(struct cache *cache, struct cached_device *device)
 
 enum err cache_find(struct cache *cache, const char *username, struct cached_device **out)
 {
-    struct cached_device *device = device_lookup(cache, username);
+    const uint64_t hash = table_hash_name(username);
+    struct cached_device *device = device_lookup(cache, username, hash);
     if (!device) {
         if (!device_id_valid(username))
             return ERR_INVALID;
-        device = device_new(cache, username);
+        device = device_new(cache, username, hash);
         if (!device)
             return ERR_NO_MEMORY;
     }
@@ -301,9 +302,10 @@ enum err cache_generation(struct cache *cache, const char *id, uint64_t *generat
 
 enum err cache_take(struct cache *cache, const struct device *read, struct cached_device **out)
 {
-    struct cached_device *device = device_lookup(cache, read->id);
+    const uint64_t hash = table_hash_name(read->id);
+    struct cached_device *device = device_lookup(cache, read->id, hash);
     if (!device)
-        device = device_new(cache, read->id);
+        device = device_new(cache, read->id, hash);
     if (!device)
         return ERR_NO_MEMORY;
     enum err e =
@@ -377,7 +379,8 @@ static void forget_all(struct cache *cache)
 
 static void device_changed(struct cache *cache, const struct log_entry *entry)
 {
-    struct cached_device *device = device_lookup(cache, entry->subject);
+    struct cached_device *device =
+        device_lookup(cache, entry->subject, table_hash_name(entry->subject));
     if (entry->verb == LOG_REMOVE)
         cache->removed(cache->context, entry->subject);
     if (!device)

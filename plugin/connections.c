@@ -18,7 +18,7 @@ void connections_close(struct connections *connections)
     table_clear(&connections->by_client);
 }
 
-static uint64_t client_hash(const struct connections *connections, const char *client_id)
+uint64_t connections_hash(const struct connections *connections, const char *client_id)
 {
     return crypto_table_hash(client_id, strlen(client_id), connections->key);
 }
@@ -41,9 +41,8 @@ static struct connection *with_client_id(struct table_node *n, const char *clien
 }
 
 struct connection *connection_with_client_id(const struct connections *connections,
-                                             const char *client_id)
+                                             const char *client_id, uint64_t hash)
 {
-    uint64_t hash = client_hash(connections, client_id);
     return with_client_id(table_find(&connections->by_client, hash), client_id);
 }
 
@@ -127,39 +126,44 @@ static const char *text_put(char **place, const char *text, size_t size)
     return at;
 }
 
-struct connection *connection_new(struct connections *connections, const void *pointer,
-                                  const char *client_id, const char *address,
-                                  struct cached_device *device, enum connection_state state)
+/* Room for it and its texts. */
+static struct connection *allocate(const struct newcomer *newcomer)
 {
-    struct connection *old = connection_find(connections, pointer);
-    const char *device_id = device ? device->id : "";
-    if (!address)
-        address = "";
-    const size_t client_size = strlen(client_id) + 1, device_size = strlen(device_id) + 1,
+    const char *device_id = newcomer->device ? newcomer->device->id : "";
+    const char *address = newcomer->address ? newcomer->address : "";
+    const size_t client_size = strlen(newcomer->client_id) + 1, device_size = strlen(device_id) + 1,
                  address_size = strlen(address) + 1;
     struct connection *new = calloc(1, sizeof *new + client_size + device_size + address_size);
     if (!new)
         return NULL;
     char *place = new->client_id;
-    (void)text_put(&place, client_id, client_size);
+    (void)text_put(&place, newcomer->client_id, client_size);
     new->device_id = text_put(&place, device_id, device_size);
     new->address = text_put(&place, address, address_size);
-    new->pointer = pointer;
-    if (!table_add(&connections->by_pointer, &new->by_pointer, table_hash_pointer(pointer))) {
+    return new;
+}
+
+struct connection *connection_new(struct connections *connections, const struct newcomer *newcomer)
+{
+    struct connection *old = connection_find(connections, newcomer->pointer);
+    struct connection *new = allocate(newcomer);
+    if (!new)
+        return NULL;
+    new->pointer = newcomer->pointer;
+    if (!table_add(&connections->by_pointer, &new->by_pointer, table_hash_pointer(new->pointer))) {
         free(new);
         return NULL;
     }
-    new->owner =
-        table_add(&connections->by_client, &new->by_client, client_hash(connections, client_id));
-    if (device)
-        device_join(connections, new, device);
+    new->owner = table_add(&connections->by_client, &new->by_client, newcomer->client_hash);
+    if (newcomer->device)
+        device_join(connections, new, newcomer->device);
     if (old)
         connection_free(connections, old);
     if (!new->owner) {
         connection_free(connections, new);
         return NULL;
     }
-    connection_become(connections, new, state);
+    connection_become(connections, new, newcomer->state);
     return new;
 }
 

@@ -98,17 +98,25 @@ static inline struct connection *connection_find(const struct connections *conne
 struct connection *connection_of(const struct connections *connections, const void *pointer,
                                  const char *client_id);
 
+/* The hash of a client id, for the two calls that want it. */
+uint64_t connections_hash(const struct connections *connections, const char *client_id);
+
 /* The first of the connections with that client id, and the next; NULL for none. GONE ones that own
  * a session that is not recorded yet are among them. */
 struct connection *connection_with_client_id(const struct connections *connections,
-                                             const char *client_id);
+                                             const char *client_id, uint64_t hash);
 struct connection *connection_again(const struct connection *connection);
 
-/* A new entry for the pointer, in place of any other. `device` may be NULL for an intruder, and
- * `address` NULL. The caller fills in the rest. NULL for want of memory. */
-struct connection *connection_new(struct connections *connections, const void *pointer,
-                                  const char *client_id, const char *address,
-                                  struct cached_device *device, enum connection_state state);
+/* A new entry for the pointer, in place of any other. The caller fills in the rest. NULL for want
+ * of memory. */
+struct newcomer {
+    const void *pointer;
+    const char *client_id, *address; /* `address` may be NULL */
+    uint64_t client_hash;            /* of client_id */
+    struct cached_device *device;    /* may be NULL for an intruder */
+    enum connection_state state;
+};
+struct connection *connection_new(struct connections *connections, const struct newcomer *newcomer);
 
 /* Moves it to another state, and to that state's list. GONE takes it from its device. */
 void connection_become(struct connections *connections, struct connection *connection,

@@ -14,7 +14,9 @@ struct login {
     const char *id, *username, *password, *address;
     int protocol; /* of MQTT; 0 for a session that was restored from disk */
     bool websockets;
-    enum owner owner; /* of its client id */
+    int64_t now;          /* ms since 1970 */
+    uint64_t client_hash; /* of the client id; and who owns it */
+    enum owner owner;
 };
 
 /* Why not, for the log. */
@@ -107,9 +109,12 @@ static int recheck(struct plugin *plugin, const struct login *login)
 }
 
 /* Does a connection that another device made have the client id, or did it a moment ago? */
-static bool client_id_is_taken(const struct plugin *plugin, const char *id, const char *user)
+static bool client_id_is_taken(const struct plugin *plugin, const struct login *login,
+                               const char *user)
 {
-    const struct connection *c = connection_with_client_id(&plugin->connections, id);
+    const char *id = login->id;
+    const struct connection *c =
+        connection_with_client_id(&plugin->connections, id, login->client_hash);
     for (; c; c = connection_again(c)) {
         bool has =
             c->state == CONNECTION_PENDING || c->state == CONNECTION_LIVE ||
@@ -137,12 +142,12 @@ static enum owner client_id_owner(struct plugin *plugin, const struct login *log
     char owner[DEVICE_ID_MAX + 1];
     uint64_t generation;
     const char *user = login->username ? login->username : "";
-    if (client_id_is_taken(plugin, login->id, user))
+    if (client_id_is_taken(plugin, login, user))
         return OWNER_ANOTHER;
     if (strcmp(login->id, user) != 0 && device_id_valid(login->id) &&
         device_is_there(plugin, login->id, 0))
         return OWNER_ANOTHER;
-    enum err e = presence_owner(&plugin->presences, login->id, clock_wall(), owner, &generation);
+    enum err e = presence_owner(&plugin->presences, login->id, login->now, owner, &generation);
     if (e)
         return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_ANOTHER;
     if (strcmp(owner, user) == 0)
@@ -166,7 +171,7 @@ static void describe(struct connection *connection, const struct login *login)
     connection->persistent = !connection->clean || login->protocol == 5;
     connection->had_session = login->owner == OWNER_ITSELF;
     connection->keepalive = (uint16_t)mosquitto_client_keepalive(login->client);
-    connection->accepted_at = clock_wall();
+    connection->accepted_at = login->now;
 }
 
 /* Enters the connection that `device`, just read in the open scope, was accepted for. */
@@ -186,8 +191,13 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
         return REFUSED_FAULT;
     if (!again) {
         bool shown = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
-        connection = connection_new(&plugin->connections, login->client, login->id,
-                                    shown ? login->address : NULL, cached, state);
+        const struct newcomer newcomer = {.pointer = login->client,
+                                          .client_id = login->id,
+                                          .client_hash = login->client_hash,
+                                          .address = shown ? login->address : NULL,
+                                          .device = cached,
+                                          .state = state};
+        connection = connection_new(&plugin->connections, &newcomer);
         if (!connection)
             return REFUSED_FAULT;
         describe(connection, login);
@@ -217,7 +227,7 @@ static enum refusal password_check(struct plugin *plugin, const struct login *lo
                                    const struct device *device, bool interrupted,
                                    uint32_t *credential, bool *later)
 {
-    const struct credential *password = credential_password(device, clock_wall());
+    const struct credential *password = credential_password(device, login->now);
     if (!password)
         return REFUSED_WRONG_KEY;
     bool may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupted;
@@ -234,7 +244,7 @@ static enum refusal password_check(struct plugin *plugin, const struct login *lo
 static enum refusal device_check(struct plugin *plugin, const struct login *login,
                                  const struct device *device, bool interrupted, bool *later)
 {
-    int64_t now = clock_wall();
+    int64_t now = login->now;
     const struct credential *key =
         credential_of_key(device, login->password, registry_secret(plugin->registry), now);
     if (key && key->ended_by &&
@@ -278,7 +288,8 @@ static int login_as_device(struct plugin *plugin, const struct login *login, boo
 
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
 {
-    struct login login = {.client = event->client,
+    struct login login = {.now = clock_wall(),
+                          .client = event->client,
                           .id = mosquitto_client_id(event->client),
                           .username = event->username,
                           .password = event->password,
@@ -291,6 +302,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
     bool interrupted = passwords_interrupt(&plugin->passwords, login.id);
+    login.client_hash = connections_hash(&plugin->connections, login.id);
     login.owner = client_id_owner(plugin, &login);
     if (login.owner == OWNER_ANOTHER) {
         note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
@@ -305,11 +317,14 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
 static bool still_welcome(struct plugin *plugin, const struct connection *connection)
 {
     struct cached_device *device;
-    const struct login login = {.id = connection->client_id, .username = connection->device_id};
+    const struct login login = {.now = clock_wall(),
+                                .id = connection->client_id,
+                                .username = connection->device_id,
+                                .client_hash = connection->by_client.hash};
     if (cache_find(&plugin->cache, connection->device_id, &device) != ERR_OK)
         return false;
-    return cached_device_ended(device, connection->generation, connection->credential,
-                               clock_wall()) == ENDED_NO &&
+    return cached_device_ended(device, connection->generation, connection->credential, login.now) ==
+               ENDED_NO &&
            client_id_owner(plugin, &login) != OWNER_ANOTHER;
 }
 

@@ -18,7 +18,9 @@ static struct plugin *the_plugin;
  */
 static void end_taken_over(struct plugin *plugin, const struct connection *by)
 {
-    struct connection *c = connection_with_client_id(&plugin->connections, by->client_id), *next;
+    struct connection *c = connection_with_client_id(&plugin->connections, by->client_id,
+                                                     by->by_client.hash),
+                      *next;
     for (; c; c = next) {
         next = connection_again(c);
         if (c != by && c->state == CONNECTION_LIVE)

@@ -9,15 +9,21 @@
 
 enum { RETRY_MS = 1000, JOBS_A_TICK = 500 };
 
-static struct presence_entry *entry_find(const struct presences *presences, const char *device)
+static struct presence_entry *entry_find_hashed(const struct presences *presences,
+                                                const char *device, uint64_t hash)
 {
-    struct table_node *n = table_find(&presences->entries, table_hash_name(device));
+    struct table_node *n = table_find(&presences->entries, hash);
     for (; n; n = table_again(n)) {
         struct presence_entry *entry = AROUND(n, struct presence_entry, node);
         if (strcmp(entry->device, device) == 0)
             return entry;
     }
     return NULL;
+}
+
+static struct presence_entry *entry_find(const struct presences *presences, const char *device)
+{
+    return entry_find_hashed(presences, device, table_hash_name(device));
 }
 
 static void list_leave(struct presence_entry *entry)
@@ -71,15 +77,17 @@ static void record_load(struct presences *presences, struct presence_entry *entr
                     err_text(e));
     entry->told_online = entry->record.online;
     entry->told_conn = entry->record.conn;
+    entry->had_sessions = entry->record.session_count > 0;
 }
 
 static struct presence_entry *entry_get(struct presences *presences, const char *device)
 {
-    struct presence_entry *entry = entry_find(presences, device);
+    const uint64_t hash = table_hash_name(device);
+    struct presence_entry *entry = entry_find_hashed(presences, device, hash);
     if (entry)
         return entry;
     entry = calloc(1, sizeof *entry);
-    if (!entry || !table_add(&presences->entries, &entry->node, table_hash_name(device))) {
+    if (!entry || !table_add(&presences->entries, &entry->node, hash)) {
         free(entry);
         journal_add(presences->journal, MOSQ_LOG_ERR, "out of memory: presence of %s is not kept",
                     device);
@@ -124,7 +132,7 @@ static void session_note(struct presence *record, const struct connection *conne
 {
     if (!connection->persistent && !record->session_count)
         return;
-    struct client_hash client = client_hash_of(connection->client_id);
+    struct client_key client = client_key_of(connection->client_id);
     size_t at = presence_session(record, &client);
     if (at < record->session_count)
         session_drop(record, at);
@@ -162,6 +170,7 @@ void presence_accepted(struct presences *presences, struct connection *connectio
         generation_begin(entry, connection->generation);
     presence_use(&entry->record, connection->credential);
     connection->conn = ++entry->record.connections;
+    presences->owners |= connection->persistent;
     session_note(&entry->record, connection, now);
     if (!entry->current || strcmp(entry->current->client_id, connection->client_id) == 0) {
         describe(&entry->record, connection);
@@ -219,39 +228,51 @@ void presence_restarted(struct presences *presences, const char *device, int64_t
     dirty_add(presences, entry);
 }
 
+static void job_free(struct job *job)
+{
+    pack_free(&job->record);
+    mosquitto_free(job->payload);
+    free(job);
+}
+
 /* False where no thread can be started: the job is freed. */
 static bool submit(struct presences *presences, struct job *job)
 {
     if (!writer_submit(&presences->writer, job)) {
-        free(job);
+        job_free(job);
         return false;
     }
     presences->in_flight++;
     return true;
 }
 
-bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
-                     const struct presence *presence, bool publish)
+static struct job *job_new(enum job_kind kind, const char *device)
 {
     struct job *job = calloc(1, sizeof *job);
     if (!job)
-        return false;
+        return NULL;
     job->kind = kind;
-    job->publish = publish;
     (void)text_copy(job->device, DEVICE_ID_MAX, device);
-    if (presence)
-        job->presence = *presence;
-    return submit(presences, job);
+    return job;
+}
+
+bool presence_submit_delete(struct presences *presences, const char *device)
+{
+    struct job *job = job_new(JOB_DELETE, device);
+    return job && submit(presences, job);
 }
 
 bool presence_submit_topic(struct presences *presences, const char *topic)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = job_new(JOB_TOPIC, "");
     if (!job)
         return false;
-    job->kind = JOB_TOPIC;
-    (void)text_copy(job->topic, RULE_FILTER_MAX, topic);
-    return submit(presences, job);
+    job->record.size = strlen(topic) + 1;
+    job->record.data = (uint8_t *)strdup(topic);
+    if (job->record.data)
+        return submit(presences, job);
+    free(job);
+    return false;
 }
 
 static uint64_t next_seq(uint64_t last, int64_t now)
@@ -286,6 +307,29 @@ static bool is_delayed(const struct presences *presences, const struct presence_
            now >= entry->ended_at && now < entry->ended_at + delay;
 }
 
+/* Hands the record as it is now to the writer. False for want of memory. */
+static bool record_submit(struct presences *presences, struct presence_entry *entry, bool publish,
+                          int64_t now)
+{
+    struct job *job = job_new(JOB_PUT, entry->device);
+    if (!job)
+        return false;
+    job->sessions = entry->had_sessions || entry->record.session_count;
+    presence_encode(&job->record, &entry->record);
+    publish = publish && presences->options->presence;
+    if (publish)
+        job->payload = message_payload(presences->options, entry->device, &entry->record, now,
+                                       &job->payload_size);
+    if (job->record.failed || (publish && !job->payload)) {
+        job_free(job);
+        return false;
+    }
+    if (!submit(presences, job))
+        return false;
+    entry->had_sessions = entry->record.session_count > 0;
+    return true;
+}
+
 /* Turns a dirty entry into a job. False for want of memory. */
 static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
@@ -295,7 +339,7 @@ static bool entry_tell(struct presences *presences, struct presence_entry *entry
         return true;
     }
     bool told = record_update(entry, now);
-    if (!presence_submit(presences, JOB_PUT, entry->device, &entry->record, told))
+    if (!record_submit(presences, entry, told, now))
         return false;
     entry->told_online = entry->record.online;
     entry->told_conn = entry->record.conn;
@@ -347,13 +391,15 @@ static void retry_failed(struct presences *presences, int64_t now)
     }
 }
 
-static void job_done(struct presences *presences, const struct job *job, int64_t now)
+static void job_done(struct presences *presences, struct job *job)
 {
+    const char *topic = presences->options->presence_topic;
     bool sent = true;
-    if (job->kind == JOB_PUT && job->publish)
-        sent = message_publish(presences->options, job->device, &job->presence, now);
+    if (job->payload)
+        sent = message_send(topic, job->device, job->payload, job->payload_size);
+    job->payload = NULL;
     if (job->kind == JOB_DELETE && job->existed && presences->options->presence)
-        sent = message_clear(presences->options->presence_topic, job->device);
+        sent = message_clear(topic, job->device);
     if (!sent)
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "out of memory: the presence of %s is not published", job->device);
@@ -368,14 +414,14 @@ static void collect(struct presences *presences, int64_t now)
             job_failed(presences, job, now);
             continue;
         }
-        job_done(presences, job, now);
+        job_done(presences, job);
         struct presence_entry *entry =
             job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
         if (entry) {
             entry->in_flight = false;
             entry_settle(presences, entry);
         }
-        free(job);
+        job_free(job);
     }
 }
 
@@ -396,10 +442,10 @@ bool presence_now(const struct presences *presences, const char *device, struct 
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id)
 {
     const struct presence_entry *entry = entry_find(presences, device);
-    struct client_hash client;
+    struct client_key client;
     if (!entry || entry->forgotten || !entry->record.session_count)
         return false;
-    client = client_hash_of(client_id);
+    client = client_key_of(client_id);
     return presence_session(&entry->record, &client) < entry->record.session_count;
 }
 
@@ -410,7 +456,7 @@ void presence_removed(struct presences *presences, const char *device)
         entry->forgotten = true;
         dirty_add(presences, entry);
     }
-    if (!presence_submit(presences, JOB_DELETE, device, NULL, true))
+    if (!presence_submit_delete(presences, device))
         presence_walk_again(presences);
 }
 
@@ -440,7 +486,7 @@ static void entry_end(struct presences *presences, struct presence_entry *entry,
     }
     (void)record_update(entry, now);
     if (told && !entry->forgotten)
-        (void)presence_submit(presences, JOB_PUT, entry->device, &entry->record, false);
+        (void)record_submit(presences, entry, false, now);
 }
 
 void presence_close(struct presences *presences, int64_t now)
@@ -455,7 +501,10 @@ void presence_close(struct presences *presences, int64_t now)
         free(entry);
     }
     table_clear(&presences->entries);
-    writer_close(&presences->writer);
+    for (struct job *job = writer_close(&presences->writer), *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
     txn_close(presences->reader);
     store_close(presences->store);
 }

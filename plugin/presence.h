@@ -37,7 +37,8 @@ struct presence_entry {
     uint64_t told_conn;
     int64_t ended_at; /* of the last connection that the state was about */
     bool in_flight;
-    bool forgotten; /* the device was removed: nothing more is told of this generation */
+    bool had_sessions; /* as recorded, or under way */
+    bool forgotten;    /* the device was removed: nothing more is told of this generation */
 };
 
 struct presence_list {
@@ -66,6 +67,7 @@ struct presences {
     struct presence_walk walk;
     int64_t retry_at; /* after the disk failed: when to write again */
     unsigned in_flight;
+    bool owners; /* may anybody own a session? not before the first persistent one */
 };
 
 /* Opens the presence store, making it where it is missing and putting a damaged one aside, and

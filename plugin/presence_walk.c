@@ -12,6 +12,16 @@
 
 enum { RECORDS_A_TICK = 200, JOBS_WAITING_MAX = 2000 };
 
+static bool publish_again(const struct presences *presences, const char *device,
+                          const struct presence *record, int64_t now)
+{
+    size_t size;
+    if (!presences->options->presence)
+        return true;
+    void *payload = message_payload(presences->options, device, record, now, &size);
+    return payload && message_send(presences->options->presence_topic, device, payload, size);
+}
+
 /* False where the broker has no memory: then again from here at the next tick. */
 static bool walk_record(struct presences *presences, const char *device, struct presence *record,
                         int64_t now)
@@ -28,7 +38,7 @@ static bool walk_record(struct presences *presences, const char *device, struct 
     else if (!here && record->online)
         presence_restarted(presences, device, now);
     else if (!here && presences->walk.at_start)
-        return message_publish(presences->options, device, record, now);
+        return publish_again(presences, device, record, now);
     return true;
 }
 
@@ -59,7 +69,7 @@ void presence_walk_on(struct presences *presences, int64_t now)
         if (e == ERR_DAMAGED) {
             journal_add(presences->journal, MOSQ_LOG_ERR,
                         "the presence record of device %s is damaged: it begins anew", device);
-            (void)presence_submit(presences, JOB_DELETE, device, NULL, true);
+            (void)presence_submit_delete(presences, device);
         } else if (e || !walk_record(presences, device, &record, now)) {
             return; /* again from here at the next tick */
         }
@@ -131,6 +141,7 @@ static enum err walk_begin(struct presences *presences)
     if (e)
         return e;
     e = presence_topic_get(presences->reader, old);
+    presences->owners = owners_exist(presences->reader);
     txn_reset(presences->reader);
     presences->walk.new_topic = !e && strcmp(old, now) != 0;
     if (!presences->walk.new_topic)
@@ -159,9 +170,11 @@ enum err presence_open(struct presences *presences)
 enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
                         char owner[static DEVICE_ID_MAX + 1], uint64_t *generation)
 {
-    struct client_hash client = client_hash_of(client_id);
+    struct client_key client = client_key_of(client_id);
     struct presence record;
     char device[DEVICE_ID_MAX + 1];
+    if (!presences->owners)
+        return ERR_NOT_FOUND;
     enum err e = txn_renew(presences->reader);
     if (e)
         return e;

@@ -9,8 +9,7 @@
 void presence_walk_on(struct presences *presences, int64_t now);
 
 /* These are presence.c's, for the walk. */
-bool presence_submit(struct presences *presences, enum job_kind kind, const char *device,
-                     const struct presence *presence, bool publish);
+bool presence_submit_delete(struct presences *presences, const char *device);
 bool presence_submit_topic(struct presences *presences, const char *topic);
 /* The last run left the device online, and it has not come back yet. */
 void presence_restarted(struct presences *presences, const char *device, int64_t now);

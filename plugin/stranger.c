@@ -6,8 +6,12 @@ void stranger_enter(struct plugin *plugin, const void *pointer, const char *clie
                     const char *username, bool connected)
 {
     plugin_forget(plugin, pointer);
-    struct connection *connection =
-        connection_new(&plugin->connections, pointer, client_id, NULL, NULL, CONNECTION_INTRUDER);
+    const struct newcomer newcomer = {.pointer = pointer,
+                                      .client_id = client_id,
+                                      .client_hash =
+                                          connections_hash(&plugin->connections, client_id),
+                                      .state = CONNECTION_INTRUDER};
+    struct connection *connection = connection_new(&plugin->connections, &newcomer);
     if (!connection)
         return;
     journal_add(&plugin->journal, MOSQ_LOG_WARNING,

@@ -24,21 +24,42 @@ static struct job *take(_Atomic(struct job *) *stack)
     return turned;
 }
 
-static void apply(struct txn *txn, struct job *job)
+static void apply_put(struct txn *txn, const struct job *job)
+{
+    const struct bytes record = {job->record.data, job->record.size};
+    struct presence now, before;
+    if (!job->sessions) {
+        presence_put_encoded(txn, job->device, record);
+        return;
+    }
+    enum err e = presence_decode(&now, record);
+    if (e)
+        txn_fail(txn, e);
+    /* A damaged one before is replaced, like none. */
+    bool had = presence_get(txn, job->device, &before) == ERR_OK;
+    if (!e)
+        presence_put(txn, job->device, &now, had ? &before : NULL);
+}
+
+static void apply_delete(struct txn *txn, struct job *job)
 {
     struct presence before;
     enum err e = presence_get(txn, job->device, &before);
-    const struct presence *had = e ? NULL : &before; /* a damaged record is replaced, like none */
     job->existed = e != ERR_NOT_FOUND;
+    presence_delete(txn, job->device, e ? NULL : &before);
+}
+
+static void apply(struct txn *txn, struct job *job)
+{
     switch (job->kind) {
     case JOB_PUT:
-        presence_put(txn, job->device, &job->presence, had);
+        apply_put(txn, job);
         break;
     case JOB_DELETE:
-        presence_delete(txn, job->device, had);
+        apply_delete(txn, job);
         break;
     case JOB_TOPIC:
-        presence_topic_put(txn, job->topic);
+        presence_topic_put(txn, (const char *)job->record.data);
         break;
     }
 }
@@ -104,7 +125,7 @@ struct job *writer_collect(struct writer *writer)
     return atomic_load(&writer->done) ? take(&writer->done) : NULL;
 }
 
-void writer_close(struct writer *writer)
+struct job *writer_close(struct writer *writer)
 {
     if (writer->runs) {
         atomic_store(&writer->stop, true);
@@ -112,8 +133,5 @@ void writer_close(struct writer *writer)
         (void)pthread_join(writer->thread, NULL);
     }
     (void)sem_destroy(&writer->wake);
-    for (struct job *job = writer_collect(writer), *next; job; job = next) {
-        next = job->next;
-        free(job);
-    }
+    return writer_collect(writer);
 }

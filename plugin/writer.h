@@ -17,23 +17,22 @@
 #include "registry/presence_store.h"
 
 enum job_kind {
-    JOB_PUT,    /* store `presence` */
+    JOB_PUT,    /* store the record */
     JOB_DELETE, /* forget the device; `existed` tells whether there was a record */
-    JOB_TOPIC,  /* note `topic` as the one in use */
+    JOB_TOPIC,  /* note the record, a text, as the topic in use */
 };
 
-/* Made by the submitter with malloc, freed by the collector. */
+/* Made by the submitter with malloc; whoever collects it frees it, with pack_free for `record`. */
 struct job {
     struct job *next;
     enum job_kind kind;
     enum err result;
-    bool publish; /* the submitter's */
     bool existed;
+    bool sessions;      /* JOB_PUT: the record names sessions, or the one before did */
+    struct pack record; /* JOB_PUT: as presence_encode made it */
+    void *payload;      /* the submitter's, as `payload_size` is: to be published when it is done */
+    size_t payload_size;
     char device[DEVICE_ID_MAX + 1];
-    union {
-        struct presence presence;
-        char topic[RULE_FILTER_MAX + 1];
-    };
 };
 
 struct writer {
@@ -56,8 +55,8 @@ bool writer_submit(struct writer *writer, struct job *job);
 /* All jobs that are done, first submitted first; NULL for none. */
 struct job *writer_collect(struct writer *writer);
 
-/* Waits until all that was submitted is written, and ends the thread. What was not collected is
- * freed. */
-void writer_close(struct writer *writer);
+/* Waits until all that was submitted is written, and ends the thread. Returns what was not
+ * collected, as writer_collect does. */
+struct job *writer_close(struct writer *writer);
 
 #endif

@@ -1,5 +1,7 @@
 #include "registry/credential.h"
 
+#include <string.h>
+
 #include "registry/device.h"
 #include "registry/key.h"
 
@@ -38,7 +40,7 @@ const struct credential *credential_of_key(const struct device *device, const ch
     static const struct credential nobody = {.kind = CREDENTIAL_KEY, .secret_size = KEY_HASH_SIZE};
     const struct credential *found = NULL;
     size_t compared = 0;
-    if (!key_well_formed(text))
+    if (strnlen(text, KEY_TEXT_SIZE + 1) != KEY_TEXT_SIZE)
         return NULL;
     for (size_t i = 0; device && i < device->credential_count; i++) {
         const struct credential *kept = &device->credentials[i];

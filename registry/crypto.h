@@ -33,6 +33,9 @@ void crypto_wipe(void *secret, size_t size);
 /* Compares in constant time. */
 bool crypto_equal(const void *a, const void *b, size_t size);
 
+/* BLAKE2b-256. */
+void crypto_plain_hash(uint8_t out[static CRYPTO_HASH_SIZE], const void *data, size_t size);
+
 /* One piece of a hash's input. */
 struct crypto_part {
     const void *data;

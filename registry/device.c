@@ -7,31 +7,45 @@
 #include "registry/key.h"
 #include "registry/text.h"
 
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define DIGITS  "0123456789"
-
 enum { EXPANDED_MAX = 512, MATCHED_MAX = 1024 };
 
-static bool name_valid(const char *name, size_t max, const char *first, const char *rest)
+static bool is_letter(char c)
 {
-    size_t length = strnlen(name, max + 1);
-    return length >= 1 && length <= max && strchr(first, name[0]) && strspn(name, rest) == length;
+    return (unsigned char)((c | 0x20) - 'a') < 26;
+}
+
+static bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Letters, digits and the characters of `others`. A loop, since strspn costs a hundred times more
+ * and this is asked at each login. */
+static bool name_valid(const char *name, size_t max, const char *others)
+{
+    size_t length = 0;
+    while (is_letter(name[length]) || is_digit(name[length]) ||
+           (name[length] && strchr(others, name[length]))) {
+        if (++length > max)
+            return false;
+    }
+    return length && !name[length];
 }
 
 bool device_id_valid(const char *id)
 {
-    return name_valid(id, DEVICE_ID_MAX, LETTERS DIGITS, LETTERS DIGITS "._:@-") &&
+    return (is_letter(id[0]) || is_digit(id[0])) && name_valid(id, DEVICE_ID_MAX, "._:@-") &&
            !key_well_formed(id);
 }
 
 bool role_name_valid(const char *name)
 {
-    return name_valid(name, ROLE_NAME_MAX, LETTERS DIGITS, LETTERS DIGITS "._:-");
+    return (is_letter(name[0]) || is_digit(name[0])) && name_valid(name, ROLE_NAME_MAX, "._:-");
 }
 
 bool attribute_name_valid(const char *name)
 {
-    return name_valid(name, ATTRIBUTE_NAME_MAX, LETTERS, LETTERS DIGITS "_-");
+    return is_letter(name[0]) && name_valid(name, ATTRIBUTE_NAME_MAX, "_-");
 }
 
 bool attribute_value_valid(const char *value)
@@ -102,6 +116,19 @@ bool client_id_matches(const char *pattern, const char *device, const char *clie
     return glob_matches(full, client_id);
 }
 
+bool device_plausible(const struct device *device)
+{
+    bool good = device_id_valid(device->id) && text_is_plain(device->reason, REASON_MAX) &&
+                text_is_plain(device->note, NOTE_MAX) &&
+                text_is_plain(device->client_id, CLIENT_ID_PATTERN_MAX);
+    for (size_t i = 0; i < device->role_count; i++)
+        good &= role_name_valid(device->roles[i]);
+    for (size_t i = 0; i < device->attribute_count; i++)
+        good &= attribute_name_valid(device->attributes[i].name) &&
+                attribute_value_valid(device->attributes[i].value);
+    return good;
+}
+
 const char *device_state_name(enum device_state state)
 {
     static const char *const names[] = {"disabled", "enabled", "revoked"};
@@ -110,7 +137,6 @@ const char *device_state_name(enum device_state state)
 
 void device_init(struct device *device, const char *id)
 {
-    assert(device_id_valid(id));
     /* Not zeroed as a whole: 10 KB, of which most devices use 300 bytes. */
     (void)text_copy(device->id, DEVICE_ID_MAX, id);
     device->state = DEVICE_ENABLED;

@@ -74,10 +74,13 @@ bool attribute_value_valid(const char *value);
 bool client_id_pattern_valid(const char *pattern);
 bool client_id_matches(const char *pattern, const char *device, const char *client_id);
 
+/* Are its id, roles, attributes and texts such as the setters take? */
+bool device_plausible(const struct device *device);
+
 /* "disabled", "enabled", "revoked". */
 const char *device_state_name(enum device_state state);
 
-/* An enabled device of that valid id with nothing else. */
+/* An enabled device of that id, which the caller has checked, with nothing else. */
 void device_init(struct device *device, const char *id);
 
 /* Frees and wipes. May be repeated. */

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-enum { PREFIX_SIZE = 7, BODY_SIZE = 30, CHECK_SIZE = 6 };
+#include "registry/device.h"
+
+enum { PREFIX_SIZE = 7, BODY_SIZE = 30, CHECK_SIZE = 6, DRAW_SIZE = 40 };
 
 static const char prefix[] = "devreg_";
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -26,11 +28,26 @@ static void write_check(char out[static CHECK_SIZE], const char *text)
         out[i] = digits[crc % 62];
 }
 
+/* Six random bits are a digit, or drawn again where they are 62 or 63, so each digit is as likely
+ * as any other. Drawn many at a time: each draw is a system call. */
+static void write_body(char out[static BODY_SIZE])
+{
+    uint8_t drawn[DRAW_SIZE];
+    for (size_t done = 0; done < BODY_SIZE;) {
+        crypto_random(drawn, sizeof drawn);
+        for (size_t i = 0; i < sizeof drawn && done < BODY_SIZE; i++) {
+            unsigned value = drawn[i] & 63U;
+            if (value < 62)
+                out[done++] = digits[value];
+        }
+    }
+    crypto_wipe(drawn, sizeof drawn);
+}
+
 void key_generate(char text[static KEY_TEXT_SIZE + 1])
 {
     memcpy(text, prefix, PREFIX_SIZE);
-    for (size_t i = 0; i < BODY_SIZE; i++)
-        text[PREFIX_SIZE + i] = digits[crypto_random_below(62)];
+    write_body(text + PREFIX_SIZE);
     write_check(text + PREFIX_SIZE + BODY_SIZE, text);
     text[KEY_TEXT_SIZE] = '\0';
 }
@@ -56,15 +73,29 @@ void key_hide(char *text)
     }
 }
 
+/* BLAKE2b knows no length extension, so what comes first is as good as a key (RFC 7693,
+ * section 2.9, does it with a block of its own). With an id of up to 35 bytes all of it is one
+ * block. */
 void key_hash(uint8_t hash[static KEY_HASH_SIZE], const char text[static KEY_TEXT_SIZE],
               const char *device, uint32_t credential, const uint8_t secret[static CRYPTO_KEY_SIZE])
 {
     static const char domain[] = "devreg/key/1";
-    size_t length = strlen(device);
+    struct {
+        uint8_t secret[CRYPTO_KEY_SIZE];
+        char domain[sizeof domain];
+        uint8_t bound[5];
+        char id_and_key[DEVICE_ID_MAX + KEY_TEXT_SIZE];
+    } message;
+    const size_t length = strnlen(device, DEVICE_ID_MAX);
     const uint8_t bound[] = {(uint8_t)length, (uint8_t)(credential >> 24),
                              (uint8_t)(credential >> 16), (uint8_t)(credential >> 8),
                              (uint8_t)credential};
-    const struct crypto_part parts[] = {
-        {domain, sizeof domain}, {bound, sizeof bound}, {device, length}, {text, KEY_TEXT_SIZE}};
-    crypto_keyed_hash(hash, secret, parts, sizeof parts / sizeof *parts);
+    memcpy(message.secret, secret, sizeof message.secret);
+    memcpy(message.domain, domain, sizeof domain);
+    memcpy(message.bound, bound, sizeof bound);
+    memcpy(message.id_and_key, device, length);
+    memcpy(message.id_and_key + length, text, KEY_TEXT_SIZE);
+    crypto_plain_hash(hash, &message,
+                      sizeof message - sizeof message.id_and_key + length + KEY_TEXT_SIZE);
+    crypto_wipe(&message, sizeof message);
 }

@@ -29,7 +29,10 @@ bool key_well_formed(const char *text);
 void key_hide(char *text);
 
 /* What is kept of a key: BLAKE2b-256 under the registry's secret, bound to the device and the
- * number of the credential, so a row that is copied elsewhere opens nothing. */
+ * number of the credential, so a row that is copied elsewhere opens nothing:
+ *   hash( secret 32 | "devreg/key/1" NUL | length of id 1 | credential 4, high byte first | id |
+ * key )
+ */
 void key_hash(uint8_t hash[static KEY_HASH_SIZE], const char text[static KEY_TEXT_SIZE],
               const char *device, uint32_t credential,
               const uint8_t secret[static CRYPTO_KEY_SIZE]);

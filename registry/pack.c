@@ -28,7 +28,12 @@ static bool reserve(struct pack *pack, size_t more)
     return true;
 }
 
-void pack_number(struct pack *pack, uint64_t value)
+void pack_reserve(struct pack *pack, size_t more)
+{
+    (void)reserve(pack, more); /* `failed` tells */
+}
+
+void pack_long_number(struct pack *pack, uint64_t value)
 {
     if (!reserve(pack, 10))
         return;
@@ -59,65 +64,57 @@ void pack_free(struct pack *pack)
     *pack = (struct pack){0};
 }
 
-static uint8_t next(struct unpack *unpack)
+uint64_t unpack_long_number(struct unpack *unpack, uint64_t max)
 {
-    if (unpack->failed || !unpack->rest.size) {
+    const uint8_t *at = unpack->rest.data, *const end = at + unpack->rest.size;
+    uint64_t value = 0;
+    unsigned shift = 0;
+    while (at < end && *at >= 0x80 && shift < 63) {
+        value |= (uint64_t)(*at++ & 0x7f) << shift;
+        shift += 7;
+    }
+    /* The last byte: it ends the number, fits, and is not needless. */
+    if (unpack->failed || at == end || *at >= 0x80 || (shift == 63 && *at > 1) || (shift && !*at)) {
         unpack->failed = true;
         return 0;
     }
-    unpack->rest.size--;
-    return *unpack->rest.data++;
+    value |= (uint64_t)*at++ << shift;
+    unpack->rest = (struct bytes){at, (size_t)(end - at)};
+    unpack->failed = value > max;
+    return value > max ? 0 : value;
 }
 
-uint64_t unpack_number(struct unpack *unpack, uint64_t max)
+static inline struct bytes take_blob(struct unpack *unpack, size_t max)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = next(unpack);
-        uint64_t part = byte & 0x7f;
-        bool overflow = shift == 63 && part > 1;
-        bool needless = shift > 0 && byte == 0;
-        if (unpack->failed || overflow || needless)
-            break;
-        value |= part << shift;
-        if (byte < 0x80) {
-            if (value > max)
-                break;
-            return value;
-        }
+    size_t size = (size_t)unpack_number(unpack, max);
+    struct bytes blob = {unpack->rest.data, size};
+    if (unpack->failed || size > unpack->rest.size) {
+        unpack->failed = true;
+        return (struct bytes){NULL, 0};
     }
-    unpack->failed = true;
-    return 0;
-}
-
-int64_t unpack_time(struct unpack *unpack)
-{
-    return (int64_t)unpack_number(unpack, INT64_MAX);
+    unpack->rest.data += size;
+    unpack->rest.size -= size;
+    return blob;
 }
 
 struct bytes unpack_blob(struct unpack *unpack, size_t max)
 {
-    struct bytes blob = {unpack->rest.data, (size_t)unpack_number(unpack, max)};
-    if (unpack->failed || blob.size > unpack->rest.size) {
-        unpack->failed = true;
-        return (struct bytes){NULL, 0};
-    }
-    blob.data = unpack->rest.data;
-    unpack->rest.data += blob.size;
-    unpack->rest.size -= blob.size;
-    return blob;
+    return take_blob(unpack, max);
 }
 
 void unpack_text(struct unpack *unpack, char *out, size_t max)
 {
-    struct bytes blob = unpack_blob(unpack, max);
-    if (blob.size && memchr(blob.data, '\0', blob.size)) {
-        unpack->failed = true;
-        blob.size = 0;
+    struct bytes blob = take_blob(unpack, max);
+    if (!blob.size) {
+        *out = '\0';
+        return;
     }
-    if (blob.size)
-        memcpy(out, blob.data, blob.size);
+    memcpy(out, blob.data, blob.size);
     out[blob.size] = '\0';
+    if (memchr(out, '\0', blob.size)) {
+        unpack->failed = true;
+        *out = '\0';
+    }
 }
 
 bool unpack_done(const struct unpack *unpack)

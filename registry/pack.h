@@ -24,7 +24,16 @@ struct pack {
     bool failed; /* out of memory */
 };
 
-void pack_number(struct pack *pack, uint64_t value);
+/* Makes room for `more` bytes at once. Nothing else needs it. */
+void pack_reserve(struct pack *pack, size_t more);
+void pack_long_number(struct pack *pack, uint64_t value);
+static inline void pack_number(struct pack *pack, uint64_t value)
+{
+    if (value < 0x80 && pack->size < pack->room && !pack->failed)
+        pack->data[pack->size++] = (uint8_t)value;
+    else
+        pack_long_number(pack, value);
+}
 void pack_blob(struct pack *pack, const void *data, size_t size);
 void pack_text(struct pack *pack, const char *text);
 /* Wipes, frees, and makes it empty. */
@@ -36,10 +45,22 @@ struct unpack {
     bool failed; /* cut short, a number too large or spelled long, a text that does not fit */
 };
 
-/* A number of at most `max`; 0 after a failure. */
-uint64_t unpack_number(struct unpack *unpack, uint64_t max);
+/* A number of at most `max`; 0 after a failure. Most fit into one byte. */
+uint64_t unpack_long_number(struct unpack *unpack, uint64_t max);
+static inline uint64_t unpack_number(struct unpack *unpack, uint64_t max)
+{
+    if (unpack->failed || !unpack->rest.size || *unpack->rest.data >= 0x80)
+        return unpack_long_number(unpack, max);
+    uint64_t value = *unpack->rest.data++;
+    unpack->rest.size--;
+    unpack->failed = value > max;
+    return value > max ? 0 : value;
+}
 /* A time: never negative. */
-int64_t unpack_time(struct unpack *unpack);
+static inline int64_t unpack_time(struct unpack *unpack)
+{
+    return (int64_t)unpack_number(unpack, INT64_MAX);
+}
 /* A blob of at most `max` bytes, lent; empty after a failure. */
 struct bytes unpack_blob(struct unpack *unpack, size_t max);
 /* A text of at most `max` bytes and no NUL into `out`, which has room for one more; "" after a

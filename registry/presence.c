@@ -23,16 +23,24 @@ const char *reason_name(enum reason reason)
     return (unsigned)reason < REASON_COUNT ? names[reason] : "unknown";
 }
 
-struct client_hash client_hash_of(const char *client_id)
+struct client_key client_key_of(const char *client_id)
 {
-    static const uint8_t key[CRYPTO_KEY_SIZE] = "devreg/client/1";
-    struct client_hash hash = {{0}};
+    static const uint8_t secret[CRYPTO_KEY_SIZE] = "devreg/client/1";
+    struct client_key key = {{0}};
     const struct crypto_part part = {client_id, strlen(client_id)};
-    crypto_keyed_hash(hash.bytes, key, &part, 1);
-    return hash;
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    if (part.size <= CLIENT_KEY_PLAIN) {
+        key.bytes[0] = (uint8_t)part.size;
+        memcpy(key.bytes + 1, client_id, part.size);
+        return key;
+    }
+    crypto_keyed_hash(hash, secret, &part, 1);
+    key.bytes[0] = LONG_CLIENT;
+    memcpy(key.bytes + 1, hash, CLIENT_KEY_PLAIN);
+    return key;
 }
 
-size_t presence_session(const struct presence *presence, const struct client_hash *client)
+size_t presence_session(const struct presence *presence, const struct client_key *client)
 {
     size_t at = 0;
     while (at < presence->session_count &&
@@ -66,10 +74,11 @@ void presence_use(struct presence *presence, uint32_t credential)
     presence->used[oldest] = credential;
 }
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, USUAL_SIZE = 160 /* bytes of a record */ };
 
 void presence_encode(struct pack *pack, const struct presence *p)
 {
+    pack_reserve(pack, USUAL_SIZE);
     pack_number(pack, FORMAT);
     pack_number(pack, p->online);
     pack_number(pack, p->seq);
@@ -121,10 +130,10 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
         p.used[i] = (uint32_t)unpack_number(&u, UINT32_MAX);
     p.session_count = (size_t)unpack_number(&u, SESSIONS_MAX);
     for (size_t i = 0; i < p.session_count; i++) {
-        struct bytes hash = unpack_blob(&u, CRYPTO_HASH_SIZE);
-        if (hash.size != CRYPTO_HASH_SIZE)
+        struct bytes key = unpack_blob(&u, CLIENT_KEY_SIZE);
+        if (key.size != CLIENT_KEY_SIZE)
             return ERR_DAMAGED;
-        memcpy(p.sessions[i].client.bytes, hash.data, CRYPTO_HASH_SIZE);
+        memcpy(p.sessions[i].client.bytes, key.data, CLIENT_KEY_SIZE);
         p.sessions[i].seen = unpack_time(&u);
     }
     if (!unpack_done(&u))

@@ -43,15 +43,17 @@ enum reason {
 /* "client_disconnect" and so on; "none" for REASON_NONE. */
 const char *reason_name(enum reason reason);
 
-/* A client id as a key: BLAKE2b-256 of it, since it may be 65,535 bytes of anything. */
-struct client_hash {
-    uint8_t bytes[CRYPTO_HASH_SIZE];
+/* A client id as a key. It may be 65,535 bytes of anything: up to CLIENT_KEY_PLAIN bytes it is its
+ * length and itself, and a longer one LONG_CLIENT and the first bytes of its BLAKE2b-256. */
+enum { CLIENT_KEY_SIZE = 16, CLIENT_KEY_PLAIN = CLIENT_KEY_SIZE - 1, LONG_CLIENT = 255 };
+struct client_key {
+    uint8_t bytes[CLIENT_KEY_SIZE];
 };
-struct client_hash client_hash_of(const char *client_id);
+struct client_key client_key_of(const char *client_id);
 
 /* A client id whose session the device owns. */
 struct session {
-    struct client_hash client;
+    struct client_key client;
     int64_t seen; /* when it last connected with it */
 };
 
@@ -78,7 +80,7 @@ struct presence {
 };
 
 /* The place of the client id's session among those that the device owns; session_count for none. */
-size_t presence_session(const struct presence *presence, const struct client_hash *client);
+size_t presence_session(const struct presence *presence, const struct client_key *client);
 
 /* Was the credential of that id ever used? */
 bool presence_used(const struct presence *presence, uint32_t credential);

@@ -20,7 +20,7 @@ static struct presence_key device_key(const char *device)
     return key;
 }
 
-static struct presence_key owner_key(const struct client_hash *client)
+static struct presence_key owner_key(const struct client_key *client)
 {
     struct presence_key key = {.data = {'o'}, .size = 1 + sizeof client->bytes};
     memcpy(key.data + 1, client->bytes, sizeof client->bytes);
@@ -78,11 +78,18 @@ static void text_put(struct txn *txn, struct bytes key, const char *text)
     txn_put(txn, key, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
-enum err owner_get(struct txn *txn, const struct client_hash *client,
+enum err owner_get(struct txn *txn, const struct client_key *client,
                    char device[static DEVICE_ID_MAX + 1])
 {
     const struct presence_key key = owner_key(client);
     return text_get(txn, as_bytes(&key), device, DEVICE_ID_MAX);
+}
+
+bool owners_exist(struct txn *txn)
+{
+    const struct bytes first = {NULL, 0};
+    struct bytes key, record;
+    return txn_next(txn, 'o', first, &key, &record) != ERR_NOT_FOUND;
 }
 
 enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1])
@@ -95,7 +102,7 @@ void presence_topic_put(struct txn *txn, const char *topic)
     text_put(txn, topic_key, topic);
 }
 
-static bool names(const struct presence *presence, const struct client_hash *client)
+static bool names(const struct presence *presence, const struct client_key *client)
 {
     return presence && presence_session(presence, client) < presence->session_count;
 }
@@ -128,16 +135,21 @@ static void owners_drop(struct txn *txn, const char *device, const struct presen
     }
 }
 
+void presence_put_encoded(struct txn *txn, const char *device, struct bytes record)
+{
+    const struct presence_key key = device_key(device);
+    txn_put(txn, as_bytes(&key), record);
+}
+
 void presence_put(struct txn *txn, const char *device, const struct presence *presence,
                   const struct presence *before)
 {
-    const struct presence_key key = device_key(device);
     struct pack pack = {0};
     presence_encode(&pack, presence);
     if (pack.failed)
         txn_fail(txn, ERR_NO_MEMORY);
     else
-        txn_put(txn, as_bytes(&key), (struct bytes){pack.data, pack.size});
+        presence_put_encoded(txn, device, (struct bytes){pack.data, pack.size});
     pack_free(&pack);
     owners_drop(txn, device, before, presence);
     owners_add(txn, device, before, presence);

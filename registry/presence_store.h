@@ -4,7 +4,7 @@
  *
  *   key                     record
  *   'p' device id           presence (presence.h)
- *   'o' client hash, 32 B   the id of the device that owns the session
+ *   'o' client key, 16 B    the id of the device that owns the session
  *   't'                     the presence topic in use, for `devreg explain` and for clearing up
  *                           after it was changed
  *
@@ -23,10 +23,16 @@ MUST_CHECK enum err presence_get(struct txn *txn, const char *device, struct pre
 MUST_CHECK enum err presence_next(struct txn *txn, const char *after,
                                   char device[static DEVICE_ID_MAX + 1], struct presence *presence);
 /* Who owns the client id's session; ERR_NOT_FOUND for nobody. */
-MUST_CHECK enum err owner_get(struct txn *txn, const struct client_hash *client,
+MUST_CHECK enum err owner_get(struct txn *txn, const struct client_key *client,
                               char device[static DEVICE_ID_MAX + 1]);
+/* Does anybody own a session? In doubt yes. */
+bool owners_exist(struct txn *txn);
 /* The presence topic that the plugin last ran with; ERR_NOT_FOUND before its first run. */
 MUST_CHECK enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1]);
+
+/* Stores what presence_encode made; the owner records do not follow: for a record that names no
+ * sessions, and follows one that named none. Keeps its failure in the scope. */
+void presence_put_encoded(struct txn *txn, const char *device, struct bytes record);
 
 /* These keep their failure in the scope. presence_put also makes owner records follow the record's
  * sessions: those that it names are the device's, those of `before` (NULL for none) that it no

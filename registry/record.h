@@ -23,7 +23,8 @@ void device_encode(struct pack *pack, const struct device *device);
 void role_encode(struct pack *pack, const struct role *role);
 void entry_encode(struct pack *pack, const struct log_entry *entry);
 
-/* ERR_DAMAGED, ERR_TOO_NEW, ERR_NO_MEMORY; then the output needs no clear. */
+/* ERR_DAMAGED, ERR_TOO_NEW, ERR_NO_MEMORY; then the output needs no clear. For what
+ * device_plausible asks, device_decode takes the word of the record's seal. */
 MUST_CHECK enum err device_decode(struct device *device, struct bytes bytes);
 MUST_CHECK enum err role_decode(struct role *role, struct bytes bytes);
 MUST_CHECK enum err entry_decode(struct log_entry *entry, struct bytes bytes);

@@ -11,18 +11,17 @@
 
 static uint8_t fold(char c)
 {
-    return (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    return (uint8_t)((unsigned char)(c - 'A') < 26 ? c | 0x20 : c);
 }
 
 struct key_text key_of_name(enum record_kind kind, const char *name)
 {
-    struct key_text key = {.size = 0};
-    size_t length = strnlen(name, KEY_MAX);
-    if (length > KEY_MAX - 1)
-        return key;
-    key.data[key.size++] = (uint8_t)kind;
-    for (size_t i = 0; i < length; i++)
-        key.data[key.size++] = fold(name[i]);
+    struct key_text key;
+    size_t size = 0;
+    key.data[size++] = (uint8_t)kind;
+    for (; *name && size < KEY_MAX; name++)
+        key.data[size++] = fold(*name);
+    key.size = *name ? 0 : size;
     return key;
 }
 
@@ -203,8 +202,6 @@ static enum err device_read(struct registry *registry, const char *id, struct de
 
 enum err registry_get_device(struct registry *registry, const char *id, struct device *device)
 {
-    if (!device_id_valid(id))
-        return ERR_NOT_FOUND;
     enum err e = device_read(registry, id, device);
     if (!e && strcmp(device->id, id) != 0) {
         device_clear(device);

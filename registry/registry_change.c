@@ -13,7 +13,7 @@ static bool is_answer(enum err e)
     return e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_EXISTS || e == ERR_TWIN || e == ERR_IN_USE;
 }
 
-static enum err keep(struct registry *registry, enum err e)
+enum err keep(struct registry *registry, enum err e)
 {
     if (!is_answer(e))
         txn_fail(registry->txn, e);
@@ -50,16 +50,16 @@ static enum err roles_exist(struct registry *registry, const struct device *devi
     return ERR_OK;
 }
 
-static enum err holders_add(struct registry *registry, const char *role, int change)
+enum err holders_add(struct registry *registry, const char *role, int64_t change)
 {
     const struct key_text key = key_of_name(KIND_HOLDERS, role);
     uint64_t count;
     enum err e = number_get(registry->txn, &key, &count);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_DAMAGED : e; /* a role has its count */
-    if (change < 0 && count == 0)
+    if (change < 0 && count < (uint64_t)-change)
         return ERR_DAMAGED;
-    number_put(registry->txn, &key, change < 0 ? count - 1 : count + 1);
+    number_put(registry->txn, &key, count + (uint64_t)change);
     return ERR_OK;
 }
 
@@ -104,7 +104,7 @@ static enum err device_insert(struct registry *registry, const struct device *de
     return e;
 }
 
-static enum err generation_read(struct registry *registry, uint64_t *generation)
+enum err generation_read(struct registry *registry, uint64_t *generation)
 {
     const struct key_text key = key_of_name(KIND_GENERATION, "");
     *generation = 0;
@@ -122,7 +122,7 @@ static enum err may_insert(struct registry *registry, const struct device *devic
     return e ? e : generation_read(registry, generation);
 }
 
-static void generation_write(struct registry *registry, uint64_t generation)
+void generation_write(struct registry *registry, uint64_t generation)
 {
     const struct key_text key = key_of_name(KIND_GENERATION, "");
     number_put(registry->txn, &key, generation);

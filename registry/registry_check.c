@@ -50,6 +50,8 @@ static void check_device(struct check *check, struct bytes key, struct bytes rec
     }
     if (!key_is(key, KIND_DEVICE, device.id))
         find(check, key, "stands under another device's name");
+    if (!device_plausible(&device))
+        find(check, key, "holds a name or a text that no device can have");
     for (size_t i = 0; i < device.role_count; i++) {
         if (registry_role_holders(check->registry, device.roles[i], &count) != ERR_OK)
             find(check, key, "holds a role that is not there");

@@ -55,4 +55,14 @@ void number_put(struct txn *txn, const struct key_text *key, uint64_t value);
 /* Hands the packed bytes to the store and ends `pack`. */
 void put_packed(struct txn *txn, const struct key_text *key, struct pack *pack);
 
+/* Keeps an error that is no answer in the write scope, and returns it. */
+enum err keep(struct registry *registry, enum err e);
+
+/* `change` more devices hold the role. */
+MUST_CHECK enum err holders_add(struct registry *registry, const char *role, int64_t change);
+
+/* The last generation given out, 0 for none. */
+MUST_CHECK enum err generation_read(struct registry *registry, uint64_t *generation);
+void generation_write(struct registry *registry, uint64_t generation);
+
 #endif

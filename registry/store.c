@@ -84,15 +84,30 @@ static enum err from_lmdb(int code)
     return e ? e : ERR_IO;
 }
 
-/* Under a key of its own for each record key, so that a record is bound to its place. */
+/* A record is bound to its place: the seal's key is mixed with a hash of the record's key (FNV-1a).
+ * No more is needed against rows that moved; whoever can write the file can seal, too. The meta
+ * record, which holds the seals' key, is sealed with zeros. */
+static void place_key(uint8_t out[static CRYPTO_MAC_KEY_SIZE], const struct txn *txn,
+                      struct bytes key)
+{
+    uint64_t place = 0xcbf29ce484222325u;
+    if (key.size == meta_key.size && *key.data == *meta_key.data) {
+        memset(out, 0, CRYPTO_MAC_KEY_SIZE);
+        return;
+    }
+    for (size_t i = 0; i < key.size; i++)
+        place = (place ^ key.data[i]) * 0x100000001b3u;
+    memcpy(out, txn->store->mac_key, CRYPTO_MAC_KEY_SIZE);
+    for (size_t i = 0; i < sizeof place; i++)
+        out[i] ^= (uint8_t)(place >> 8 * i);
+}
+
 static void seal(uint8_t out[static SEAL_SIZE], const struct txn *txn, struct bytes key,
                  struct bytes record)
 {
-    static const uint8_t open_key[CRYPTO_MAC_KEY_SIZE]; /* the meta record holds the real one */
-    uint8_t place_key[CRYPTO_MAC_SIZE];
-    bool meta = key.size == meta_key.size && memcmp(key.data, meta_key.data, key.size) == 0;
-    crypto_mac(place_key, key.data, key.size, meta ? open_key : txn->store->mac_key);
-    crypto_mac(out, record.data, record.size, place_key);
+    uint8_t mixed[CRYPTO_MAC_KEY_SIZE];
+    place_key(mixed, txn, key);
+    crypto_mac(out, record.data, record.size, mixed);
 }
 
 /* Does it end where its page does, or its run of overflow pages? LMDB believes the lengths that it
@@ -257,25 +272,35 @@ enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
     return code ? from_lmdb(code) : unseal(txn, key, value, record);
 }
 
-void txn_put(struct txn *txn, struct bytes key, struct bytes record)
+static enum err put(struct txn *txn, struct bytes key, struct bytes record, unsigned flags)
 {
     MDB_val k = to_val(key), value = {record.size + SEAL_SIZE, NULL};
     assert(txn->writes);
     if (txn->error)
-        return;
-    if (!key_fits(key)) {
-        txn->error = ERR_INVALID;
-        return;
-    }
-    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE);
-    if (code) {
-        txn->error = from_lmdb(code);
-        return;
-    }
+        return txn->error;
+    if (!key_fits(key))
+        return txn->error = ERR_INVALID;
+    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE | flags);
+    if (code == MDB_KEYEXIST)
+        return ERR_EXISTS;
+    if (code)
+        return txn->error = from_lmdb(code);
     uint8_t *place = value.mv_data;
     if (record.size)
         memcpy(place, record.data, record.size);
     seal(place + record.size, txn, key, record);
+    return ERR_OK;
+}
+
+void txn_put(struct txn *txn, struct bytes key, struct bytes record)
+{
+    enum err e = put(txn, key, record, 0);
+    (void)e; /* kept in the scope */
+}
+
+enum err txn_insert(struct txn *txn, struct bytes key, struct bytes record)
+{
+    return put(txn, key, record, MDB_NOOVERWRITE);
 }
 
 void txn_delete(struct txn *txn, struct bytes key)
@@ -287,6 +312,43 @@ void txn_delete(struct txn *txn, struct bytes key)
     int code = mdb_del(txn->mdb, txn->store->dbi, &k, NULL);
     if (code && code != MDB_NOTFOUND)
         txn->error = from_lmdb(code);
+}
+
+/* A record so large that a page holds two and nothing else. */
+static void fence_put(struct txn *txn, struct bytes key)
+{
+    MDB_val k = to_val(key), value = {txn->store->page_size / 2 - 32 - key.size, NULL};
+    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE);
+    if (code)
+        txn_fail(txn, from_lmdb(code));
+    else
+        memset(value.mv_data, 0, value.mv_size);
+}
+
+/* The first of two such records may share a page with records before it, but then with none behind
+ * it. When it is deleted, that page ends with those before it, and the next one begins with the
+ * second. */
+void txn_fence(struct txn *txn, struct bytes key)
+{
+    uint8_t second[STORE_KEY_MAX];
+    struct bytes longer = {second, key.size + 1};
+    assert(txn->writes && key.size >= 1 && key.size < STORE_KEY_MAX);
+    if (txn->error)
+        return;
+    memcpy(second, key.data, key.size);
+    second[key.size] = '\0';
+    fence_put(txn, key);
+    fence_put(txn, longer);
+    txn_delete(txn, key);
+}
+
+void txn_unfence(struct txn *txn, struct bytes key)
+{
+    uint8_t second[STORE_KEY_MAX];
+    assert(key.size >= 1 && key.size < STORE_KEY_MAX);
+    memcpy(second, key.data, key.size);
+    second[key.size] = '\0';
+    txn_delete(txn, (struct bytes){second, key.size + 1});
 }
 
 static int cursor_ready(struct txn *txn)

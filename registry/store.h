@@ -88,7 +88,16 @@ void txn_abort(struct txn *txn); /* NULL is fine */
 MUST_CHECK enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record);
 /* Keeps a failure in the scope, txn_fail too. `record` may not lie in the store. */
 void txn_put(struct txn *txn, struct bytes key, struct bytes record);
+/* The same where the key is not there yet: else ERR_EXISTS, which is an answer and not kept. */
+MUST_CHECK enum err txn_insert(struct txn *txn, struct bytes key, struct bytes record);
 void txn_delete(struct txn *txn, struct bytes key); /* a missing key is fine */
+
+/* Parts what lies before `key` from what lies behind it, until the fence is taken away again: LMDB
+ * fills its pages only where a key is put at a page's end, and else leaves them half empty. So put
+ * some records, then the fence, then the rest in ascending order up to `key`, which itself is no
+ * record's. Within a write scope; a scope that ends with the fence may not be committed. */
+void txn_fence(struct txn *txn, struct bytes key);
+void txn_unfence(struct txn *txn, struct bytes key);
 void txn_fail(struct txn *txn, enum err e);
 
 /* The first record whose key is above `after` and begins with the byte `kind`; the last one of that

@@ -46,6 +46,10 @@ bool text_is_plain(const char *text, size_t max)
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
         uint32_t point;
+        if (*s >= 0x20 && *s < 0x7f) { /* ASCII, as most is */
+            s++;
+            continue;
+        }
         size_t size = decode(s, &point);
         if (!size || !is_plain(point))
             return false;

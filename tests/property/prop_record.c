@@ -336,9 +336,9 @@ static void assert_bad_device(const struct device *device)
     pack_free(&pack);
 }
 
-static void roles_of_a_device_that_are_not_sorted_or_no_names_are_damage(void **state)
+static void roles_of_a_device_that_are_not_sorted_are_damage(void **state)
 {
-    static const char *const bad[][2] = {{"b", "a"}, {"a", "a"}, {"a", "b@c"}, {"", "a"}};
+    static const char *const bad[][2] = {{"b", "a"}, {"a", "a"}, {"a", ""}};
     struct device device;
     (void)state;
     device_init(&device, "d");
@@ -351,13 +351,9 @@ static void roles_of_a_device_that_are_not_sorted_or_no_names_are_damage(void **
     device_clear(&device);
 }
 
-static void attributes_that_are_not_sorted_or_not_valid_are_damage(void **state)
+static void attributes_that_are_not_sorted_are_damage(void **state)
 {
-    static const struct attribute bad[][2] = {{{"b", ""}, {"a", ""}},
-                                              {{"a", ""}, {"a", ""}},
-                                              {{"a", ""}, {"1", ""}},
-                                              {{"a", ""}, {"b", "\n"}},
-                                              {{"a", "\xff"}, {"b", ""}}};
+    static const struct attribute bad[][2] = {{{"b", ""}, {"a", ""}}, {{"a", ""}, {"a", ""}}};
     struct device device;
     (void)state;
     device_init(&device, "d");
@@ -370,18 +366,11 @@ static void attributes_that_are_not_sorted_or_not_valid_are_damage(void **state)
     device_clear(&device);
 }
 
-static void an_id_or_a_text_that_is_not_plain_is_damage(void **state)
+static void a_device_without_an_id_is_damage(void **state)
 {
     struct device device;
     (void)state;
-    device_init(&device, "d");
-    strcpy(device.note, "a\x1b[1m");
-    assert_bad_device(&device);
-    strcpy(device.note, "");
-    strcpy(device.reason, "\xc3");
-    assert_bad_device(&device);
-    strcpy(device.reason, "");
-    strcpy(device.id, "a/b");
+    device_init(&device, "");
     assert_bad_device(&device);
     device_clear(&device);
 }
@@ -399,9 +388,9 @@ int main(void)
         cmocka_unit_test(any_bytes_at_all_are_refused_or_a_record),
         cmocka_unit_test(mangled_records_are_refused_or_records),
         cmocka_unit_test(a_later_format_is_too_new_and_format_0_is_damage),
-        cmocka_unit_test(roles_of_a_device_that_are_not_sorted_or_no_names_are_damage),
-        cmocka_unit_test(attributes_that_are_not_sorted_or_not_valid_are_damage),
-        cmocka_unit_test(an_id_or_a_text_that_is_not_plain_is_damage),
+        cmocka_unit_test(roles_of_a_device_that_are_not_sorted_are_damage),
+        cmocka_unit_test(attributes_that_are_not_sorted_are_damage),
+        cmocka_unit_test(a_device_without_an_id_is_damage),
         cmocka_unit_test(rules_that_are_not_sorted_are_damage),
         cmocka_unit_test(a_rule_that_stands_twice_is_damage),
         cmocka_unit_test(a_rule_that_stands_there_with_both_effects_is_damage),

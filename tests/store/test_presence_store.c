@@ -41,14 +41,14 @@ static struct presence owning(const char *const *clients, size_t count)
 {
     struct presence presence = {.online = true, .session_count = count};
     for (size_t i = 0; i < count; i++)
-        presence.sessions[i].client = client_hash_of(clients[i]);
+        presence.sessions[i].client = client_key_of(clients[i]);
     return presence;
 }
 
 /* The owner of a client id's session is `device`, or nobody for NULL. */
 static void assert_owner(struct fixture *fixture, const char *client, const char *device)
 {
-    struct client_hash hash = client_hash_of(client);
+    struct client_key hash = client_key_of(client);
     char owner[DEVICE_ID_MAX + 1];
     enum err e = owner_get(fixture->txn, &hash, owner);
     assert_int_equal(e, device ? ERR_OK : ERR_NOT_FOUND);

@@ -312,6 +312,24 @@ static void a_key_that_does_not_fit_is_a_sticky_failure(void **state)
     assert_int_equal(look_up(fixture->store, key, "v"), ERR_OK);
 }
 
+static void an_insert_changes_nothing_that_is_there(void **state)
+{
+    struct store *store = ((struct fixture *)*state)->store;
+    struct txn *txn;
+    assert_int_equal(put_one(store, "da", "first"), ERR_OK);
+    assert_int_equal(txn_write(&txn, store), ERR_OK);
+    assert_int_equal(txn_insert(txn, text_bytes("da"), text_bytes("other")), ERR_EXISTS);
+    assert_int_equal(txn_insert(txn, text_bytes("db"), text_bytes("second")), ERR_OK);
+    assert_int_equal(txn_insert(txn, text_bytes("db"), text_bytes("")), ERR_EXISTS);
+    assert_int_equal(txn_commit(txn), ERR_OK);
+    assert_int_equal(look_up(store, "da", "first"), ERR_OK);
+    assert_int_equal(look_up(store, "db", "second"), ERR_OK);
+    assert_int_equal(txn_write(&txn, store), ERR_OK);
+    assert_int_equal(txn_insert(txn, text_bytes(""), text_bytes("x")), ERR_INVALID);
+    assert_int_equal(txn_insert(txn, text_bytes("dc"), text_bytes("x")), ERR_INVALID);
+    assert_int_equal(txn_commit(txn), ERR_INVALID);
+}
+
 static void what_was_aborted_never_was(void **state)
 {
     struct fixture *fixture = *state;
@@ -494,6 +512,7 @@ int main(void)
         test(a_store_that_is_a_link_is_refused),
         test(a_failure_in_a_write_scope_undoes_all_of_it),
         test(a_key_that_does_not_fit_is_a_sticky_failure),
+        test(an_insert_changes_nothing_that_is_there),
         test(what_was_aborted_never_was),
         test(a_deleted_record_is_gone_and_may_be_deleted_again),
         test(a_walk_visits_one_kind_in_order),

@@ -167,7 +167,7 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
     any_text(rng, presence->client, PRESENCE_CLIENT_MAX);
     any_text(rng, presence->address, PRESENCE_ADDRESS_MAX);
     for (size_t i = 0; i < presence->session_count; i++) {
-        for (size_t at = 0; at < CRYPTO_HASH_SIZE; at++)
+        for (size_t at = 0; at < CLIENT_KEY_SIZE; at++)
             presence->sessions[i].client.bytes[at] = (uint8_t)rng_next(rng);
         presence->sessions[i].seen = any_time(rng);
     }
@@ -241,7 +241,7 @@ static inline bool presence_same(const struct presence *a, const struct presence
     if (memcmp(a->used, b->used, a->used_count * sizeof *a->used) != 0)
         return false;
     for (size_t i = 0; i < a->session_count; i++) {
-        if (memcmp(&a->sessions[i].client, &b->sessions[i].client, CRYPTO_HASH_SIZE) != 0 ||
+        if (memcmp(&a->sessions[i].client, &b->sessions[i].client, CLIENT_KEY_SIZE) != 0 ||
             a->sessions[i].seen != b->sessions[i].seen)
             return false;
     }

@@ -339,9 +339,36 @@ static void a_dropped_credential_is_wiped(void **state)
     assert_memory_equal(device.credentials[0].secret, zeros, sizeof zeros);
 }
 
+static void a_device_with_a_name_or_text_that_no_setter_takes_is_not_plausible(void **state)
+{
+    static const struct {
+        const char *id, *note, *role, *attribute, *value;
+    } bad[] = {{"a/b", "", "r", "a", ""},       {"", "", "r", "a", ""},
+               {"d", "a\x1b[1m", "r", "a", ""}, {"d", "", "b@c", "a", ""},
+               {"d", "", "r", "1", ""},         {"d", "", "r", "a", "\n"},
+               {"d", "", "r", "a", "\xff"},     {"d", "\xc3", "r", "a", ""}};
+    struct device device;
+    (void)state;
+    device_init(&device, "d");
+    device.role_count = device.attribute_count = 1;
+    strcpy(device.roles[0], "r");
+    device.attributes[0] = (struct attribute){"a", "kiel"};
+    assert_true(device_plausible(&device));
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        strcpy(device.id, bad[i].id);
+        strcpy(device.note, bad[i].note);
+        strcpy(device.roles[0], bad[i].role);
+        strcpy(device.attributes[0].name, bad[i].attribute);
+        strcpy(device.attributes[0].value, bad[i].value);
+        assert_false(device_plausible(&device));
+    }
+    device_clear(&device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_with_a_name_or_text_that_no_setter_takes_is_not_plausible),
         cmocka_unit_test(an_id_begins_with_a_letter_or_digit),
         cmocka_unit_test(an_id_goes_on_with_letters_digits_and_five_marks),
         cmocka_unit_test(an_attribute_name_is_a_letter_and_letters_digits_and_two_marks),

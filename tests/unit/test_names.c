@@ -58,17 +58,31 @@ static void reasons_have_the_names_of_the_closed_set(void **state)
         assert_string_equal(reason_name((enum reason)reason), names[reason]);
 }
 
-static void a_client_id_has_the_known_hash(void **state)
+static void a_short_client_id_is_its_own_key(void **state)
 {
-    static const uint8_t known[CRYPTO_HASH_SIZE] = {0x7a, 0x84, 0x55, 0xce, 0x5a, 0x77, 0xc1, 0xa5,
-                                                    0xe6, 0x5d, 0x48, 0x15, 0xa3, 0x8a, 0x0f, 0x2b,
-                                                    0xe5, 0xbe, 0x5e, 0x24, 0x04, 0x93, 0x3e, 0x20,
-                                                    0x97, 0xc0, 0x76, 0x20, 0xb9, 0x61, 0x86, 0xd0};
-    struct client_hash hash = client_hash_of("client-1");
     (void)state;
-    assert_memory_equal(hash.bytes, known, sizeof known);
-    struct client_hash other = client_hash_of("client-2");
-    assert_memory_not_equal(other.bytes, known, sizeof known);
+    assert_memory_equal(client_key_of("client-1").bytes,
+                        "\x08"
+                        "client-1\0\0\0\0\0\0\0",
+                        16);
+    assert_memory_equal(client_key_of("").bytes, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    assert_memory_equal(client_key_of("client-12345678").bytes,
+                        "\x0f"
+                        "client-12345678",
+                        16);
+}
+
+/* BLAKE2b-256 by another implementation (Python's hashlib). */
+static void a_long_client_id_has_the_known_hash_as_its_key(void **state)
+{
+    static const uint8_t known[CLIENT_KEY_SIZE] = {LONG_CLIENT, 0xe0, 0xae, 0x6f, 0xfb, 0x78,
+                                                   0x8b,        0x42, 0x21, 0x7e, 0xc4, 0xd5,
+                                                   0x4d,        0xc1, 0x76, 0x87};
+    (void)state;
+    struct client_key key = client_key_of("01234567890123456789012345678901");
+    assert_memory_equal(key.bytes, known, sizeof known);
+    struct client_key other = client_key_of("01234567890123456789012345678902");
+    assert_memory_not_equal(other.bytes, key.bytes, sizeof key.bytes);
 }
 
 int main(void)
@@ -77,7 +91,8 @@ int main(void)
         cmocka_unit_test(each_error_has_a_phrase_of_its_own),
         cmocka_unit_test(log_verbs_have_the_names_that_scripts_know),
         cmocka_unit_test(reasons_have_the_names_of_the_closed_set),
-        cmocka_unit_test(a_client_id_has_the_known_hash),
+        cmocka_unit_test(a_short_client_id_is_its_own_key),
+        cmocka_unit_test(a_long_client_id_has_the_known_hash_as_its_key),
     };
     return crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

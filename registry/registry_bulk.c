@@ -1,0 +1,157 @@
+/* Adding many devices at once.
+ *
+ * A device costs one descent of the tree, which finds a twin and makes the place in one. All else
+ * that registry_add_device looks up and writes for each device is kept here:
+ *
+ *   generation   the last one given out
+ *   roles        sorted by name; each was found in the registry, and how many new holders it has
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/record.h"
+#include "registry/registry_internal.h"
+#include "registry/text.h"
+
+struct bulk_role {
+    char name[ROLE_NAME_MAX + 1];
+    int64_t holders; /* new ones */
+};
+
+struct registry_bulk {
+    struct registry *registry;
+    uint64_t generation;
+    struct bulk_role *roles;
+    size_t role_count, role_room;
+    struct pack pack; /* used for each record again */
+    uint64_t added;
+    struct key_text fence; /* behind the last device's; size 0 for none */
+};
+
+/* Enough devices that the page before the fence is not merged with it again. */
+enum { FENCE_AFTER = 100 };
+
+enum err registry_bulk_begin(struct registry_bulk **out, struct registry *registry,
+                             const char *last)
+{
+    struct registry_bulk *bulk = calloc(1, sizeof *bulk);
+    if (!bulk)
+        return keep(registry, ERR_NO_MEMORY);
+    bulk->registry = registry;
+    enum err e = generation_read(registry, &bulk->generation);
+    if (e) {
+        free(bulk);
+        return keep(registry, e);
+    }
+    if (last && strlen(last) < DEVICE_ID_MAX) {
+        bulk->fence = key_of_name(KIND_DEVICE, last);
+        bulk->fence.data[bulk->fence.size++] = 1; /* before what an id may go on with */
+    }
+    *out = bulk;
+    return ERR_OK;
+}
+
+/* Where the role stands, or would stand. */
+static size_t role_place(const struct registry_bulk *bulk, const char *name)
+{
+    size_t low = 0, high = bulk->role_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(bulk->roles[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static enum err role_insert(struct registry_bulk *bulk, size_t at, const char *name)
+{
+    struct role role;
+    enum err e = registry_get_role(bulk->registry, name, &role);
+    if (e)
+        return e;
+    role_clear(&role);
+    if (bulk->role_count == bulk->role_room) {
+        size_t room = 2 * bulk->role_room + 8;
+        struct bulk_role *roles = realloc(bulk->roles, room * sizeof *roles);
+        if (!roles)
+            return ERR_NO_MEMORY;
+        bulk->roles = roles;
+        bulk->role_room = room;
+    }
+    memmove(&bulk->roles[at + 1], &bulk->roles[at], (bulk->role_count - at) * sizeof *bulk->roles);
+    bulk->role_count++;
+    bulk->roles[at].holders = 0;
+    (void)text_copy(bulk->roles[at].name, ROLE_NAME_MAX, name); /* it was found, so it fits */
+    return ERR_OK;
+}
+
+/* Is the role there? Then it is in the table. */
+static enum err role_find(struct registry_bulk *bulk, const char *name, size_t *at)
+{
+    *at = role_place(bulk, name);
+    if (*at < bulk->role_count && strcmp(bulk->roles[*at].name, name) == 0)
+        return ERR_OK;
+    return role_insert(bulk, *at, name);
+}
+
+static enum err roles_find(struct registry_bulk *bulk, const struct device *device)
+{
+    enum err e = ERR_OK;
+    size_t at;
+    for (size_t i = 0; i < device->role_count && !e; i++)
+        e = role_find(bulk, device->roles[i], &at);
+    return e;
+}
+
+static void roles_count(struct registry_bulk *bulk, const struct device *device)
+{
+    for (size_t i = 0; i < device->role_count; i++)
+        bulk->roles[role_place(bulk, device->roles[i])].holders++;
+}
+
+static enum err record_insert(struct registry_bulk *bulk, const struct device *device)
+{
+    const struct key_text key = key_of_name(KIND_DEVICE, device->id);
+    bulk->pack.size = 0;
+    device_encode(&bulk->pack, device);
+    if (bulk->pack.failed)
+        return ERR_NO_MEMORY;
+    const struct bytes record = {bulk->pack.data, bulk->pack.size};
+    return txn_insert(bulk->registry->txn, key_bytes(&key), record);
+}
+
+enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device)
+{
+    struct registry *registry = bulk->registry;
+    enum err e = roles_find(bulk, device);
+    if (e)
+        return keep(registry, e);
+    device->generation = bulk->generation + 1;
+    device->version = 1;
+    device->created = device->changed = registry->now;
+    e = record_insert(bulk, device);
+    if (e)
+        return keep(registry, e);
+    bulk->generation++;
+    roles_count(bulk, device);
+    if (++bulk->added == FENCE_AFTER && bulk->fence.size)
+        txn_fence(registry->txn, key_bytes(&bulk->fence));
+    return ERR_OK;
+}
+
+enum err registry_bulk_end(struct registry_bulk *bulk)
+{
+    struct registry *registry = bulk->registry;
+    enum err e = ERR_OK;
+    if (bulk->added >= FENCE_AFTER && bulk->fence.size)
+        txn_unfence(registry->txn, key_bytes(&bulk->fence));
+    generation_write(registry, bulk->generation);
+    for (size_t i = 0; i < bulk->role_count && !e; i++)
+        e = holders_add(registry, bulk->roles[i].name, bulk->roles[i].holders);
+    pack_free(&bulk->pack);
+    free(bulk->roles);
+    free(bulk);
+    return keep(registry, e);
+}
