@@ -1,6 +1,7 @@
 /* devreg add: one verb makes a working device. */
 #include <string.h>
 
+#include "admin/add_many.h"
 #include "admin/answer.h"
 #include "admin/change.h"
 #include "admin/complain.h"
@@ -44,30 +45,13 @@ static enum status id_is_free(struct call *call, const char *id)
                     twin);
 }
 
-static enum status roles_are_there(struct call *call, const struct device *device)
-{
-    struct role role;
-    if (!call_option(call, OPT_ROLE) && device->role_count) {
-        enum err e = registry_get_role(call->registry, DEFAULT_ROLE, &role);
-        if (e == ERR_NOT_FOUND)
-            return complain(call, STATUS_NO,
-                            "the role @" DEFAULT_ROLE " of new devices is not there: make it with "
-                            "'devreg role add " DEFAULT_ROLE "', or use --role or --no-role");
-        if (e)
-            return role_error(call, e, DEFAULT_ROLE);
-        role_clear(&role);
-        return STATUS_DONE;
-    }
-    return roles_check(call, device);
-}
-
 static enum status look_first(struct call *call, const struct device *device)
 {
     enum status status = read_begin(call);
     if (!status)
         status = id_is_free(call, device->id);
     if (!status)
-        status = roles_are_there(call, device);
+        status = new_roles_check(call, device);
     registry_end(call->registry);
     return status;
 }
@@ -94,7 +78,7 @@ static enum status store_device(struct call *call, struct device *device)
     if (!status)
         status = id_is_free(call, device->id);
     if (!status)
-        status = roles_are_there(call, device);
+        status = new_roles_check(call, device);
     if (!status)
         status = complain_err(call, registry_add_device(call->registry, device));
     if (!status)
@@ -121,14 +105,12 @@ static enum status add_device(struct call *call, struct device *device,
                 : answer_device(call, device, "added");
 }
 
-enum status cmd_add(struct call *call)
+static enum status add_one(struct call *call)
 {
     struct device device;
     char key[KEY_TEXT_SIZE + 1] = "";
     const char *id = call_word(call, 0);
     enum status status = check_device_id(call, id);
-    if (!status)
-        status = options_agree(call);
     if (status)
         return status;
     device_init(&device, id);
@@ -136,4 +118,30 @@ enum status cmd_add(struct call *call)
     device_clear(&device);
     crypto_wipe(key, sizeof key);
     return status;
+}
+
+/* Options that only many devices have, in the order in which a wrong one is named. */
+static enum status one_agrees(struct call *call)
+{
+    static const enum option many[] = {OPT_PREFIX, OPT_KEYS, OPT_KEEP_GOING, OPT_DRY_RUN};
+    if (call->arguments.word_count == 0)
+        return complain(call, STATUS_MISUSE, "add: too few arguments: devreg add %s",
+                        call->command->words);
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+        if (call_option(call, many[i]))
+            return complain(call, STATUS_MISUSE, "--%s goes with --from or --count",
+                            option_rows[many[i]].name);
+    }
+    return STATUS_DONE;
+}
+
+enum status cmd_add(struct call *call)
+{
+    bool many = call_option(call, OPT_FROM) || call_option(call, OPT_COUNT_OF);
+    enum status status = options_agree(call);
+    if (!status && many)
+        return add_many(call);
+    if (!status)
+        status = one_agrees(call);
+    return status ? status : add_one(call);
 }

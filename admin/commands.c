@@ -22,20 +22,31 @@ const struct command commands[] = {
      .options = BIT(USER),
      .run = cmd_init},
     {.name = "add",
-     .words = "ID",
-     .summary = "Add a device, and show its key, once",
-     .details = "ID is the device's MQTT user name: 1 to 128 of the characters\n"
-                "A-Z a-z 0-9 . _ : @ - that begin with a letter or digit. stdout gets the key\n"
-                "alone. A new device holds the role 'device' unless --role names others. For a\n"
-                "person, use --password or --password-file.",
+     .words = "ID | --from FILE | --count N --prefix TEXT",
+     .summary = "Add a device, and show its key, once; or many devices",
+     .details =
+         "ID is the device's MQTT user name: 1 to 128 of the characters\n"
+         "A-Z a-z 0-9 . _ : @ - that begin with a letter or digit. stdout gets the key\n"
+         "alone. A new device holds the role 'device' unless --role names others. For a\n"
+         "person, use --password or --password-file.\n\n"
+         "--from reads CSV, whose first line names the columns: device, role (several are\n"
+         "parted by blanks), expires, note, client_id, attr.NAME; or JSON lines, as 'show\n"
+         "--json' answers. What a line leaves out is as the other options say. All devices\n"
+         "are added, or none: each bad line is named. The keys go to stdout or --keys FILE,\n"
+         "as CSV or with --json as JSON lines, before the devices are there: when this\n"
+         "fails, they open nothing.",
      .examples = "  devreg add pump-7\n"
                  "  devreg add pump-7 --set site=kiel --role pump --expires 90d\n"
-                 "  devreg add alice --password",
-     .words_min = 1,
+                 "  devreg add alice --password\n"
+                 "  devreg add --from pumps.csv --keys keys.csv\n"
+                 "  devreg add --from - --role pump --dry-run\n"
+                 "  devreg add --count 500 --prefix pump- --set site=kiel --keys keys.csv",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
      .options = DEVICE_FIELDS | BIT(ROLE) | BIT(NO_ROLE) | BIT(NO_KEY) | BIT(PASSWORD) |
-                BIT(PASSWORD_FILE),
+                BIT(PASSWORD_FILE) | BIT(FROM) | BIT(COUNT_OF) | BIT(PREFIX) | BIT(KEYS) |
+                BIT(KEEP_GOING) | BIT(DRY_RUN),
      .run = cmd_add},
     {.name = "password",
      .words = "ID",

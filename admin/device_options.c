@@ -29,37 +29,46 @@ static enum status take_note(struct call *call, struct device *device)
     return text_take(call, OPT_NOTE, device->note, NOTE_MAX);
 }
 
-static bool expiry_parse(const struct call *call, const char *text, int64_t *time)
+enum expiry expiry_parse(int64_t *time, const char *text, int64_t now)
 {
-    int64_t ms;
+    int64_t read;
     if (strcmp(text, "never") == 0) {
         *time = 0;
-        return true;
+        return EXPIRY_OK;
     }
-    if (duration_parse(&ms, text)) {
-        *time = call->now + ms;
-        return true;
-    }
-    return date_parse(time, text);
+    if (duration_parse(&read, text))
+        read += now;
+    else if (!date_parse(&read, text))
+        return EXPIRY_NONE;
+    if (read <= now)
+        return EXPIRY_OVER;
+    *time = read;
+    return EXPIRY_OK;
 }
 
 static enum status take_expiry(struct call *call, struct device *device)
 {
     const char *text = call_option(call, OPT_EXPIRES);
-    int64_t time;
     if (!text)
         return STATUS_DONE;
-    if (!expiry_parse(call, text, &time))
-        return complain(call, STATUS_MISUSE, "--expires '" SHOWN "': write %s, or never", text,
-                        "90d, 2027-01-31, 2027-01-31T12:00:00Z");
-    if (time && time <= call->now)
+    enum expiry expiry = expiry_parse(&device->expires, text, call->now);
+    if (expiry == EXPIRY_NONE)
+        return complain(call, STATUS_MISUSE, "--expires '" SHOWN "': write %s", text, EXPIRY_FORMS);
+    if (expiry == EXPIRY_OVER)
         return complain(call, STATUS_MISUSE,
                         "--expires '" SHOWN "': that is over already; to stop a device now use "
                         "'devreg disable'",
                         text);
-    device->expires = time;
     detail_add(call, "expires %s", text);
     return STATUS_DONE;
+}
+
+bool client_id_set(struct device *device, const char *pattern)
+{
+    bool any = !*pattern || strcmp(pattern, "any") == 0;
+    if (!any && !client_id_pattern_valid(pattern))
+        return false;
+    return text_copy(device->client_id, CLIENT_ID_PATTERN_MAX, any ? "" : pattern);
 }
 
 static enum status take_client_id(struct call *call, struct device *device)
@@ -67,14 +76,10 @@ static enum status take_client_id(struct call *call, struct device *device)
     const char *pattern = call_option(call, OPT_CLIENT_ID);
     if (!pattern)
         return STATUS_DONE;
-    bool any = !*pattern || strcmp(pattern, "any") == 0;
-    if (!any && !client_id_pattern_valid(pattern))
-        return complain(call, STATUS_MISUSE,
-                        "--client-id: a pattern is any, device, prefix, or UTF-8 of at most %d "
-                        "bytes with %%u for the device's id and * for any text",
+    if (!client_id_set(device, pattern))
+        return complain(call, STATUS_MISUSE, "--client-id: " CLIENT_ID_FORMS,
                         CLIENT_ID_PATTERN_MAX);
-    (void)text_copy(device->client_id, CLIENT_ID_PATTERN_MAX, any ? "" : pattern); /* it fits */
-    detail_add(call, "client ids %s", any ? "any" : pattern);
+    detail_add(call, "client ids %s", *device->client_id ? pattern : "any");
     return STATUS_DONE;
 }
 
@@ -148,6 +153,23 @@ enum status device_take_roles(struct call *call, struct device *device, enum opt
         detail_add(call, "+@%s", role);
     }
     return status;
+}
+
+enum status new_roles_check(struct call *call, const struct device *device)
+{
+    struct role role;
+    if (!call_option(call, OPT_ROLE) && device->role_count) {
+        enum err e = registry_get_role(call->registry, DEFAULT_ROLE, &role);
+        if (e == ERR_NOT_FOUND)
+            return complain(call, STATUS_NO,
+                            "the role @" DEFAULT_ROLE " of new devices is not there: make it with "
+                            "'devreg role add " DEFAULT_ROLE "', or use --role or --no-role");
+        if (e)
+            return role_error(call, e, DEFAULT_ROLE);
+        role_clear(&role);
+        return STATUS_DONE;
+    }
+    return roles_check(call, device);
 }
 
 enum status device_drop_roles(struct call *call, struct device *device, enum option option)

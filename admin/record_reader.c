@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/hex.h"
+#include "admin/nearest.h"
 #include "registry/key.h"
 #include "registry/text.h"
 
@@ -36,6 +37,18 @@ struct member {
     bool (*read)(const struct target *target, const cJSON *value);
 };
 
+static bool refuse_unknown(const struct target *target, const char *name,
+                           const struct member *members, size_t count)
+{
+    struct nearest nearest = nearest_to(name, strlen(name));
+    for (size_t i = 0; i < count; i++)
+        nearest_offer(&nearest, members[i].name);
+    if (nearest.found)
+        return refuse(target, "member '%.40s' is not known; did you mean '%s'?", name,
+                      nearest.found);
+    return refuse(target, "member '%.40s' is not known", name);
+}
+
 /* Reads all members of `object`, which are known and there once. `seen`: a bit for each row. */
 static bool read_members(const struct target *target, const cJSON *object,
                          const struct member *members, size_t count)
@@ -48,7 +61,7 @@ static bool read_members(const struct target *target, const cJSON *object,
         while (i < count && strcmp(members[i].name, value->string) != 0)
             i++;
         if (i == count)
-            return refuse(target, "member '%.40s' is not known", value->string);
+            return refuse_unknown(target, value->string, members, count);
         if (seen & 1U << i)
             return refuse(target, "member '%s' is there twice", members[i].name);
         seen |= 1U << i;

@@ -58,6 +58,7 @@ mask() {
         -e 's/([^0-9])[0-9]{13}([^0-9])/\1MS\2/g' \
         -e 's/"secret":"[0-9a-f]+"/"secret":"HEX"/g' \
         -e "s/$tab$user$tab/${tab}USER$tab/" -e "s/\"(who|user)\":\"$user\"/\"\1\":\"USER\"/" \
+        -e 's/ in [0-9]+\.[0-9] s/ in SECONDS/' \
         -e "s/runs as $user\./runs as USER./" -e 's#plugin /.*/devreg\.so#plugin PLUGIN#'
 }
 

@@ -1,5 +1,7 @@
-/* devreg on a pseudo terminal: passwords are typed without echo, and lists are tables. */
+/* devreg on a pseudo terminal: passwords are typed without echo, and lists are tables, and what
+ * takes long shows how far it is. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
@@ -19,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 30000, SAID_MAX = 8191 };
+enum { DEADLINE_MS = 60000, SAID_MAX = 65535, DEVICES = 200000 };
 
 /* A devreg on a terminal of its own, and all that it has said there. */
 struct session {
@@ -228,6 +230,93 @@ static void without_a_terminal_a_password_is_not_asked_for(void **state)
     assert_exit(status, 3);
 }
 
+/* A path in the directory of this test. */
+static char *path_of(char path[static 100], const char *name)
+{
+    snprintf(path, 100, "%s/%s", directory, name);
+    return path;
+}
+
+static void a_bar_shows_how_far_many_devices_are(void **state)
+{
+    struct session session;
+    char devices[100], keys[100];
+    (void)state;
+    FILE *file = fopen(path_of(devices, "devices"), "w");
+    assert_non_null(file);
+    assert_true(fputs("device\n", file) >= 0);
+    for (int i = 0; i < DEVICES; i++)
+        assert_true(fprintf(file, "pump-%d\n", i) > 0);
+    assert_int_equal(fclose(file), 0);
+    RUN(&session, WORD("add"), WORD("--from"), devices, WORD("--keys"), path_of(keys, "keys"));
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, "%  "));
+    assert_non_null(strstr(session.said, " devices  "));
+    assert_non_null(strstr(session.said, "/s  "));
+    assert_non_null(strstr(session.said, " s left\x1b[K"));
+    assert_non_null(strstr(session.said, "\r\x1b[KAdded 200,000 devices in "));
+}
+
+/* Writes devices into the pipe until it has been said. */
+static void write_until(struct session *session, int pipe, const char *text)
+{
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    for (int i = 0; !strstr(session->said, text); i++) {
+        struct pollfd poll_on = {.fd = session->terminal, .events = POLLIN};
+        char line[40];
+        int size = snprintf(line, sizeof line, "fifo-%d\n", i);
+        assert_int_equal(write(pipe, line, (size_t)size), size);
+        assert_true(now_ms() < deadline);
+        if (poll(&poll_on, 1, 0) == 1)
+            assert_true(session_read(session, deadline));
+    }
+}
+
+static void of_a_pipe_nobody_knows_the_end(void **state)
+{
+    struct session session;
+    char fifo[100];
+    (void)state;
+    assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
+    RUN(&session, WORD("add"), WORD("--from"), fifo, WORD("--dry-run"));
+    int pipe = open(fifo, O_WRONLY | O_CLOEXEC);
+    assert_true(pipe >= 0);
+    assert_int_equal(write(pipe, "device\n", 7), 7);
+    write_until(&session, pipe, " devices  ");
+    assert_null(strchr(session.said, '%'));
+    assert_null(strstr(session.said, "left"));
+    assert_int_equal(close(pipe), 0);
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, "Would add "));
+    assert_int_equal(unlink(fifo), 0);
+}
+
+/* Ctrl-S stops what is written to a terminal. */
+static void a_stopped_terminal_does_not_hold_a_transaction_up(void **state)
+{
+    struct session session;
+    char fifo[100], keys[100];
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    (void)state;
+    assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
+    RUN(&session, WORD("add"), WORD("--from"), fifo, WORD("--keys"), path_of(keys, "more-keys"));
+    int pipe = open(fifo, O_WRONLY | O_CLOEXEC);
+    assert_true(pipe >= 0);
+    assert_int_equal(write(pipe, "device\n", 7), 7);
+    write_until(&session, pipe, " devices  ");
+    session_type(&session, "\x13");
+    for (int i = 0; i < DEVICES; i++)
+        assert_true(dprintf(pipe, "stopped-%d\n", i) > 0);
+    assert_int_equal(close(pipe), 0);
+    while (access(keys, F_OK) != 0) {
+        assert_true(now_ms() < deadline);
+        (void)poll(NULL, 0, 1);
+    }
+    session_type(&session, "\x11");
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, "Added "));
+}
+
 static int make_registry(void **state)
 {
     struct session session;
@@ -257,6 +346,9 @@ int main(void)
         cmocka_unit_test(a_terminal_gets_tables_with_a_header),
         cmocka_unit_test(the_secret_is_not_exported_to_a_screen),
         cmocka_unit_test(without_a_terminal_a_password_is_not_asked_for),
+        cmocka_unit_test(a_bar_shows_how_far_many_devices_are),
+        cmocka_unit_test(of_a_pipe_nobody_knows_the_end),
+        cmocka_unit_test(a_stopped_terminal_does_not_hold_a_transaction_up),
     };
     return cmocka_run_group_tests(tests, make_registry, remove_registry);
 }

@@ -1,0 +1,347 @@
+#include "admin/key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/complain.h"
+#include "admin/json.h"
+
+static const char part_suffix[] = ".part";
+
+/* The signals that end a program, and what they would leave behind: a handler has nowhere else to
+ * look. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { ENDING = sizeof ending / sizeof *ending };
+static const char *volatile left_behind;
+
+static void remove_and_end(int number)
+{
+    (void)unlink(left_behind);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+/* One that is ignored, as by nohup, stays so. */
+static void catch_ends(const char *part)
+{
+    left_behind = part;
+    for (size_t i = 0; i < ENDING; i++) {
+        if (signal(ending[i], remove_and_end) == SIG_IGN)
+            (void)signal(ending[i], SIG_IGN);
+    }
+}
+
+static void hold_ends(bool hold)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ENDING; i++)
+        sigaddset(&set, ending[i]);
+    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL); /* fails for a bad `how` only */
+}
+
+/* Lets signals be what they are, or drops one that waits: what is done is told then. */
+static void release_ends(void (*handler)(int))
+{
+    for (size_t i = 0; i < ENDING; i++) {
+        if (signal(ending[i], handler) == SIG_IGN)
+            (void)signal(ending[i], SIG_IGN);
+    }
+    hold_ends(false);
+}
+
+static char *part_of(const char *path)
+{
+    size_t size = strlen(path);
+    char *part = memory_get(size + sizeof part_suffix);
+    memcpy(part, path, size);
+    memcpy(part + size, part_suffix, sizeof part_suffix);
+    return part;
+}
+
+/* The directory that `path` lies in, open; -1 with errno. */
+static int directory_open(const char *path)
+{
+    size_t size = strlen(path) + 1;
+    char *copy = memory_get(size);
+    memcpy(copy, path, size);
+    int directory = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = errno;
+    free(copy);
+    errno = code;
+    return directory;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+/* What a devreg that did not come to its end left behind. */
+enum left { LEFT_UNCLEAR, LEFT_KEYS, LEFT_NOTHING, LEFT_BUSY };
+
+static bool first_key(const char *text, char id[static DEVICE_ID_MAX + 1],
+                      char key[static KEY_TEXT_SIZE + 1])
+{
+    static const char csv[] = "device,key\n%128[^,\n],%43[0-9A-Za-z_]";
+    static const char json[] =
+        "{\"device\":\"%128[^\"]\",\"credential\":1,\"key\":\"%43[0-9A-Za-z_]";
+    return (sscanf(text, csv, id, key) == 2 || sscanf(text, json, id, key) == 2) &&
+           key_well_formed(key);
+}
+
+/* Devices are added all or none, after their keys were written, so the first one tells of all. */
+static enum left judge_key(struct call *call, const char *id, const char *key)
+{
+    struct device device;
+    enum err e = registry_read(call->registry);
+    if (!e)
+        e = registry_get_device(call->registry, id, &device);
+    registry_end(call->registry);
+    if (e)
+        return e == ERR_NOT_FOUND ? LEFT_NOTHING : LEFT_UNCLEAR;
+    bool opens = credential_of_key(&device, key, registry_secret(call->registry), call->now);
+    device_clear(&device);
+    return opens ? LEFT_KEYS : LEFT_UNCLEAR;
+}
+
+static enum left judge_file(struct call *call, int file)
+{
+    char text[2 * DEVICE_ID_MAX + KEY_TEXT_SIZE], id[DEVICE_ID_MAX + 1], key[KEY_TEXT_SIZE + 1];
+    if (flock(file, LOCK_EX | LOCK_NB) != 0)
+        return LEFT_BUSY;
+    ssize_t size = read(file, text, sizeof text - 1);
+    enum left left = size == 0 ? LEFT_NOTHING : LEFT_UNCLEAR;
+    text[size > 0 ? size : 0] = '\0';
+    if (first_key(text, id, key))
+        left = judge_key(call, id, key);
+    crypto_wipe(text, sizeof text);
+    crypto_wipe(key, sizeof key);
+    return left;
+}
+
+static enum left judge_part(struct call *call, const char *part)
+{
+    int file = open(part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return LEFT_UNCLEAR;
+    enum left left = judge_file(call, file);
+    (void)close(file); /* only read from */
+    return left;
+}
+
+static enum status check_part(struct call *call, const char *path, const char *part)
+{
+    if (!is_there(part))
+        return STATUS_DONE;
+    switch (judge_part(call, part)) {
+    case LEFT_KEYS:
+        return complain(call, STATUS_NO,
+                        SHOWN ": a devreg that was killed left it; its devices were added, and it "
+                              "holds their keys: rename it to " SHOWN,
+                        part, path);
+    case LEFT_NOTHING:
+        return complain(call, STATUS_NO,
+                        SHOWN ": a devreg that was killed left it; its devices were not added, and "
+                              "its keys open nothing: remove it",
+                        part);
+    case LEFT_BUSY:
+        return complain(call, STATUS_NO,
+                        SHOWN ": another devreg is at work on it: name another file for the keys",
+                        part);
+    case LEFT_UNCLEAR:
+        break;
+    }
+    return complain(call, STATUS_NO,
+                    SHOWN ": a devreg that was killed left it; if its devices were added (see "
+                          "'devreg log'), it holds their keys: rename it to " SHOWN
+                          "; else remove it",
+                    part, path);
+}
+
+static enum status check_directory(struct call *call, const char *path)
+{
+    int directory = directory_open(path);
+    if (directory < 0)
+        return complain_file(call, path, errno);
+    bool fine = faccessat(directory, ".", W_OK | X_OK, AT_EACCESS) == 0;
+    enum status status = fine ? STATUS_DONE : complain_file(call, path, errno);
+    (void)close(directory); /* only looked at */
+    return status;
+}
+
+enum status key_file_check(struct call *call, const char *path)
+{
+    if (!*path)
+        return complain(call, STATUS_MISUSE, "--keys: it needs the name of a new file");
+    if (is_there(path))
+        return complain(call, STATUS_NO,
+                        SHOWN ": it is there already, and is not overwritten: name a new file "
+                              "for the keys",
+                        path);
+    char *part = part_of(path);
+    enum status status = check_part(call, path, part);
+    free(part);
+    return status ? status : check_directory(call, path);
+}
+
+static void warn_of_readers(void)
+{
+    struct stat info;
+    if (fstat(STDOUT_FILENO, &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0077))
+        warn("the keys go to a file that others can read: --keys FILE makes one that they cannot");
+}
+
+enum status key_file_open(struct call *call, struct key_file *out, const char *path)
+{
+    out->path = path;
+    out->json = call->json;
+    out->part = NULL;
+    out->kept = false;
+    out->code = 0;
+    out->used = 0;
+    out->file = STDOUT_FILENO;
+    if (path) {
+        out->part = part_of(path);
+        out->file = open(out->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (out->file < 0) {
+            int code = errno;
+            free(out->part);
+            out->part = NULL;
+            return complain_file(call, path, code);
+        }
+        catch_ends(out->part);
+        (void)flock(out->file, LOCK_EX | LOCK_NB); /* tells others that it is not left behind */
+    } else {
+        warn_of_readers();
+    }
+    if (!out->json) {
+        memcpy(out->buffer, "device,key\n", 11);
+        out->used = 11;
+    }
+    return STATUS_DONE;
+}
+
+static bool flush(struct key_file *out)
+{
+    for (size_t at = 0; at < out->used && !out->code;) {
+        ssize_t put = write(out->file, out->buffer + at, out->used - at);
+        if (put > 0)
+            at += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            out->code = put ? errno : EIO;
+    }
+    out->used = 0;
+    return !out->code;
+}
+
+bool key_file_add(struct key_file *out, const char *device, uint32_t credential, const char *key)
+{
+    enum { RECORD_MAX = DEVICE_ID_MAX + KEY_TEXT_SIZE + 80 };
+    if (out->used > sizeof out->buffer - RECORD_MAX && !flush(out))
+        return false;
+    char *to = out->buffer + out->used;
+    int size;
+    if (out->json) /* an id and a key need no escapes, neither in JSON nor in CSV */
+        size = snprintf(to, RECORD_MAX, "{\"device\":\"%s\",\"credential\":%u,\"key\":\"%s\"}\n",
+                        device, (unsigned)credential, key);
+    else
+        size = snprintf(to, RECORD_MAX, "%s,%s\n", device, key);
+    out->used += size > 0 ? (size_t)size : 0;
+    return !out->code;
+}
+
+/* Its name is on the disk too. */
+static int sync_directory(const char *path)
+{
+    int directory = directory_open(path);
+    if (directory < 0)
+        return errno;
+    int code = fsync(directory) == 0 || errno == EINVAL ? 0 : errno;
+    (void)close(directory); /* synced */
+    return code;
+}
+
+static int sync_all(const struct key_file *out)
+{
+    if (fsync(out->file) != 0 && (out->path || (errno != EINVAL && errno != EROFS)))
+        return errno;
+    return out->path ? sync_directory(out->path) : 0;
+}
+
+enum status key_file_sync(struct call *call, struct key_file *out)
+{
+    if (flush(out))
+        out->code = sync_all(out);
+    if (!out->code)
+        return STATUS_DONE;
+    if (out->path)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": the keys cannot be written: %s; nothing was added", out->path,
+                        strerror(out->code));
+    return complain(call, STATUS_FAILED,
+                    "the keys cannot be written: %s; nothing was added, and keys that were written "
+                    "open nothing",
+                    strerror(out->code));
+}
+
+void key_file_hold(const struct key_file *out)
+{
+    if (out->path)
+        hold_ends(true);
+}
+
+/* Never over a file that came meanwhile. */
+static int move(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    if (link(from, to) != 0)
+        return errno;
+    return unlink(from) == 0 ? 0 : errno;
+}
+
+enum status key_file_keep(struct call *call, struct key_file *out)
+{
+    if (!out->path)
+        return STATUS_DONE;
+    int code = move(out->part, out->path);
+    out->kept = true;
+    if (!code) {
+        (void)sync_directory(out->path); /* under either name the keys are on the disk */
+        return STATUS_DONE;
+    }
+    return complain(call, STATUS_FAILED,
+                    "the devices were added, and their keys are in " SHOWN
+                    ": it could not be renamed to " SHOWN ": %s",
+                    out->part, out->path, strerror(code));
+}
+
+void key_file_remove(struct key_file *out)
+{
+    if (out->path)
+        (void)unlink(out->part); /* what stays is named in the next attempt */
+}
+
+void key_file_close(struct key_file *out)
+{
+    if (out->path) {
+        release_ends(out->kept ? SIG_IGN : SIG_DFL);
+        (void)close(out->file); /* synced, or given up */
+    }
+    crypto_wipe(out->buffer, sizeof out->buffer);
+    free(out->part);
+    out->part = NULL;
+    out->file = -1;
+}
