@@ -177,7 +177,8 @@ static int check_stranger(const struct plugin *plugin, const struct request *req
     if (request->access == MOSQ_ACL_WRITE &&
         topic_reserved(request->topic, plugin->cache.presence_topic))
         return MOSQ_ERR_ACL_DENIED;
-    if (plugin->options.unknown == UNKNOWN_DENY || names_has(&plugin->accepted, request->username))
+    if (plugin->options.unknown == UNKNOWN_DENY ||
+        hash_set_has(&plugin->accepted, table_hash_name(request->username)))
         return MOSQ_ERR_ACL_DENIED;
     return MOSQ_ERR_PLUGIN_DEFER;
 }

@@ -101,7 +101,8 @@ static int recheck(struct plugin *plugin, const struct login *login)
                                                connection->credential, clock_wall());
         return ended == ENDED_NO ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH;
     }
-    if ((!login->address && login->protocol == 0) || names_has(&plugin->accepted, login->username))
+    if ((!login->address && login->protocol == 0) ||
+        hash_set_has(&plugin->accepted, table_hash_name(login->username)))
         return MOSQ_ERR_SUCCESS;
     if (cache_find(&plugin->cache, login->username, &device) == ERR_OK && device->exists)
         return MOSQ_ERR_SUCCESS;
@@ -159,7 +160,8 @@ static enum owner client_id_owner(struct plugin *plugin, const struct login *log
 static bool client_id_admitted(const struct plugin *plugin, const struct login *login,
                                const struct device *device)
 {
-    return client_id_matches(plugin->options.client_id, device->id, login->id) &&
+    return (!plugin->options.client_id[0] ||
+            client_id_matches(plugin->options.client_id, device->id, login->id)) &&
            (!device->client_id[0] || client_id_matches(device->client_id, device->id, login->id));
 }
 
@@ -186,15 +188,15 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
                  connection->generation == device->generation;
     if (!again)
         plugin_forget(plugin, login->client);
-    if (!names_add(&plugin->accepted, device->id) ||
-        cache_take(&plugin->cache, device, &cached) != ERR_OK)
+    if (cache_take(&plugin->cache, device, &cached) != ERR_OK ||
+        !hash_set_add(&plugin->accepted, cached->node.hash))
         return REFUSED_FAULT;
     if (!again) {
-        bool shown = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
+        bool plain = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
         const struct newcomer newcomer = {.pointer = login->client,
                                           .client_id = login->id,
                                           .client_hash = login->client_hash,
-                                          .address = shown ? login->address : NULL,
+                                          .address = plain ? login->address : NULL,
                                           .device = cached,
                                           .state = state};
         connection = connection_new(&plugin->connections, &newcomer);

@@ -77,7 +77,8 @@ static bool client_id_parse(struct options *options, const char *value)
 {
     bool known =
         strcmp(value, "any") == 0 || strcmp(value, "device") == 0 || strcmp(value, "prefix") == 0;
-    return known && text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, value);
+    const char *pattern = strcmp(value, "any") == 0 ? "" : value;
+    return known && text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, pattern);
 }
 
 static const struct row {
@@ -145,7 +146,6 @@ bool options_read(struct options *options, const struct mosquitto_opt *given, in
     *options = (struct options){0};
     options->presence = true;
     (void)text_copy(options->registry, OPTION_PATH_MAX, REGISTRY_DIR);
-    (void)text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, "any");
     bool good = presence_topic_parse(options, "devreg/presence/%u");
     for (int i = 0; good && i < count; i++)
         good = option_read(options, &given[i], seen, error);

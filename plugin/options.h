@@ -24,7 +24,7 @@ struct options {
     char presence_filter[RULE_FILTER_MAX + 1]; /* the topics that presence_topic can become */
     char anonymous_role[ROLE_NAME_MAX + 1];    /* "" for none */
     enum unknown_users unknown;
-    char client_id[CLIENT_ID_PATTERN_MAX + 1]; /* any, device or prefix */
+    char client_id[CLIENT_ID_PATTERN_MAX + 1]; /* "" for any; device or prefix */
 };
 
 /* Reads the options. False, and one line that says what is wrong and what to do, where one is

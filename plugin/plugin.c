@@ -276,8 +276,8 @@ static void plugin_close(struct plugin *plugin)
 {
     connections_close(&plugin->connections);
     passwords_close(&plugin->passwords);
-    names_clear(&plugin->accepted);
-    names_clear(&plugin->ended_of_mqtt5);
+    hash_set_clear(&plugin->accepted);
+    hash_set_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
     registry_close(plugin->registry);
     journal_end(&plugin->journal);
@@ -288,8 +288,6 @@ static bool plugin_fill(struct plugin *plugin)
 {
     if (!open_registry(plugin))
         return false;
-    names_init(&plugin->accepted);
-    names_init(&plugin->ended_of_mqtt5);
     passwords_open(&plugin->passwords);
     connections_open(&plugin->connections, &plugin->cache);
     return anonymous_role_exists(plugin) && open_presence(plugin);

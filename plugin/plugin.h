@@ -12,8 +12,8 @@
 #include "plugin/cache.h"
 #include "plugin/clock.h"
 #include "plugin/connections.h"
+#include "plugin/hash_set.h"
 #include "plugin/journal.h"
-#include "plugin/names.h"
 #include "plugin/options.h"
 #include "plugin/passwords.h"
 #include "plugin/presence.h"
@@ -30,7 +30,7 @@ struct plugin {
     struct connections connections;
     struct presences presences;
     struct passwords passwords;
-    struct names accepted; /* usernames that devreg let in, since the process began */
+    struct hash_set accepted; /* table_hash_name of usernames let in, since the process began */
     /* After a change that names no device: how many live ones to look at, some at each tick. */
     size_t to_look_at;
     bool ticks;          /* has there ever been one? not in 2.0.11 with per_listener_settings */
@@ -41,7 +41,7 @@ struct plugin {
     /* Unknown pointers that ended in this turn; and those of MQTT 5, whose wills may come later. */
     const void *ended_strangers[ENDED_STRANGERS_MAX];
     size_t ended_count;
-    struct names ended_of_mqtt5;
+    struct hash_set ended_of_mqtt5; /* table_hash_pointer of each */
 };
 
 /* The connection is in: the broker confirmed it, or what it does proves it. */

@@ -170,7 +170,7 @@ enum err presence_open(struct presences *presences)
 enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
                         char owner[static DEVICE_ID_MAX + 1], uint64_t *generation)
 {
-    struct client_key client = client_key_of(client_id);
+    struct client_key client;
     struct presence record;
     char device[DEVICE_ID_MAX + 1];
     if (!presences->owners)
@@ -178,6 +178,7 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     enum err e = txn_renew(presences->reader);
     if (e)
         return e;
+    client = client_key_of(client_id);
     e = owner_get(presences->reader, &client, device);
     if (!e && !presence_now(presences, device, &record))
         e = presence_get(presences->reader, device, &record);

@@ -1,7 +1,5 @@
 #include "plugin/stranger.h"
 
-#include <stdio.h>
-
 void stranger_enter(struct plugin *plugin, const void *pointer, const char *client_id,
                     const char *username, bool connected)
 {
@@ -22,20 +20,11 @@ void stranger_enter(struct plugin *plugin, const void *pointer, const char *clie
         connection_kick(&plugin->connections, connection, REASON_KICKED);
 }
 
-enum { POINTER_TEXT_SIZE = 32 };
-
-static const char *pointer_text(char text[static POINTER_TEXT_SIZE], const void *pointer)
-{
-    snprintf(text, POINTER_TEXT_SIZE, "%p", pointer);
-    return text;
-}
-
 /* Where it cannot be noted, every publish may be a will. */
 void stranger_ended(struct plugin *plugin, const struct mosquitto *client)
 {
-    char text[POINTER_TEXT_SIZE];
     bool noted = mosquitto_client_protocol_version(client) != 5 ||
-                 names_add(&plugin->ended_of_mqtt5, pointer_text(text, client));
+                 hash_set_add(&plugin->ended_of_mqtt5, table_hash_pointer(client));
     if (plugin->ended_count < ENDED_STRANGERS_MAX)
         plugin->ended_strangers[plugin->ended_count++] = client;
     if (!noted)
@@ -45,14 +34,13 @@ void stranger_ended(struct plugin *plugin, const struct mosquitto *client)
 /* Does a publish from this unknown pointer prove that it is connected? */
 static bool publish_is_alive(const struct plugin *plugin, const struct mosquitto *client)
 {
-    char text[POINTER_TEXT_SIZE];
     if (plugin->ended_count == ENDED_STRANGERS_MAX)
         return false;
     for (size_t i = 0; i < plugin->ended_count; i++) {
         if (plugin->ended_strangers[i] == client)
             return false;
     }
-    return !names_has(&plugin->ended_of_mqtt5, pointer_text(text, client));
+    return !hash_set_has(&plugin->ended_of_mqtt5, table_hash_pointer(client));
 }
 
 void stranger_asks(struct plugin *plugin, const struct mosquitto *client, const char *client_id,

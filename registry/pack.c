@@ -102,7 +102,7 @@ struct bytes unpack_blob(struct unpack *unpack, size_t max)
     return take_blob(unpack, max);
 }
 
-void unpack_text(struct unpack *unpack, char *out, size_t max)
+void unpack_some_text(struct unpack *unpack, char *out, size_t max)
 {
     struct bytes blob = take_blob(unpack, max);
     if (!blob.size) {

@@ -65,7 +65,18 @@ static inline int64_t unpack_time(struct unpack *unpack)
 struct bytes unpack_blob(struct unpack *unpack, size_t max);
 /* A text of at most `max` bytes and no NUL into `out`, which has room for one more; "" after a
  * failure. */
-void unpack_text(struct unpack *unpack, char *out, size_t max);
+void unpack_some_text(struct unpack *unpack, char *out, size_t max);
+static inline void unpack_text(struct unpack *unpack, char *out, size_t max)
+{
+    if (unpack->failed || !unpack->rest.size || *unpack->rest.data) {
+        unpack_some_text(unpack, out, max);
+        return;
+    }
+    unpack->rest.data++;
+    unpack->rest.size--;
+    *out = '\0';
+}
+
 /* True when all was read and nothing failed. */
 bool unpack_done(const struct unpack *unpack);
 

@@ -124,9 +124,10 @@ static struct node *child_along_plain(struct policy *policy, struct node *parent
                                       const struct level *level)
 {
     struct node **place = plain_place(policy, parent, level);
-    if (*place)
-        return *place;
-    struct node *child = node_new(policy, parent);
+    struct node *child = *place;
+    if (child)
+        return child;
+    child = node_new(policy, parent);
     child->plain = *level;
     child->next = parent->plains;
     parent->plains = child;
