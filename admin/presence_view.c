@@ -30,10 +30,12 @@ void presence_view_close(struct presence_view *view)
 
 void presence_view_begin(struct presence_view *view)
 {
+    char topic[RULE_FILTER_MAX + 1];
     if (view->txn && txn_renew(view->txn) != ERR_OK) {
         txn_close(view->txn);
         view->txn = NULL;
     }
+    view->off = view->txn && presence_topic_get(view->txn, topic) == ERR_OK && !*topic;
 }
 
 void presence_view_end(struct presence_view *view)
@@ -51,7 +53,7 @@ const char *presence_state_name(enum presence_state state)
 enum presence_state presence_view_get(const struct presence_view *view, const struct device *device,
                                       struct presence *presence)
 {
-    enum err e = view->txn ? presence_get(view->txn, device->id, presence) : ERR_NO_REGISTRY;
+    enum err e = view->txn && !view->off ? presence_get(view->txn, device->id, presence) : ERR_NO_REGISTRY;
     if (e == ERR_NOT_FOUND || (!e && presence->generation != device->generation))
         return PRESENCE_NEVER;
     if (e)

@@ -10,6 +10,7 @@
 struct presence_view {
     struct store *store;
     struct txn *txn; /* NULL where nothing can be read: then everything is unknown */
+    bool off;        /* so it is where the plugin runs with plugin_opt_presence off */
 };
 
 /* Opens the presence store of the call's registry, quietly unknown where it cannot. */

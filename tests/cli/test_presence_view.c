@@ -156,6 +156,15 @@ static void explain_knows_the_presence_topic_in_use(void **state)
     assert_holds(devreg("explain a deliver state/kiel/b/now", 0), "allowed by");
 }
 
+static void with_presence_off_nothing_is_known(void **state)
+{
+    struct presence presence = offline_for(DAY);
+    (void)state;
+    note("a", &presence, "");
+    assert_holds(devreg("show a --json", 0), "\"presence\":{\"state\":\"unknown\"}");
+    assert_holds(devreg("show c --json", 0), "\"presence\":{\"state\":\"unknown\"}");
+}
+
 static int make_registry(void **state)
 {
     (void)state;
@@ -186,6 +195,7 @@ int main(void)
         cmocka_unit_test(the_presence_of_a_removed_namesake_does_not_count),
         cmocka_unit_test(the_silent_ones_are_found),
         cmocka_unit_test(explain_knows_the_presence_topic_in_use),
+        cmocka_unit_test(with_presence_off_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, make_registry, remove_registry);
 }
