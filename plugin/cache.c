@@ -144,14 +144,15 @@ static struct cached_device *device_new(struct cache *cache, const char *id, uin
     return device;
 }
 
-/* One block for all that has no fixed number, in the order of alignment. */
+/* One block for all that has no fixed number, in the order of alignment. The attributes are in it;
+ * the rest is filled in as its count grows. */
 static bool parts_make(struct cached_device *device, const struct device *read)
 {
     const size_t policies = (1 + read->role_count) * sizeof *device->policies;
     const size_t roles = read->role_count * sizeof *device->roles;
     const size_t credentials = read->credential_count * sizeof *device->credentials;
     const size_t attributes = read->attribute_count * sizeof *read->attributes;
-    char *parts = calloc(1, credentials + policies + roles + attributes);
+    char *parts = malloc(credentials + policies + roles + attributes);
     if (!parts)
         return false;
     device->parts = parts;

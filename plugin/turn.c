@@ -142,6 +142,8 @@ void turn(struct plugin *plugin, bool may_kick)
 void turn_if_late(struct plugin *plugin, bool may_kick)
 {
     int64_t late = plugin->ticks ? LATE_MS : TICK_MS;
+    if (plugin->ticks && !mosq_is_2_1())
+        return; /* 2.0 ticks in each turn of its loop, once it does at all */
     if (!plugin->turning && clock_steady() - plugin->turned_at > late)
         turn(plugin, may_kick);
 }

@@ -42,6 +42,16 @@ void pack_long_number(struct pack *pack, uint64_t value)
     pack->data[pack->size++] = (uint8_t)value;
 }
 
+void pack_time(struct pack *pack, int64_t time)
+{
+    const int64_t last = ((int64_t)1 << 8 * PACK_TIME_SIZE) - 1;
+    uint64_t value = (uint64_t)(time < 0 ? 0 : time > last ? last : time);
+    if (!reserve(pack, PACK_TIME_SIZE))
+        return;
+    for (unsigned i = 0; i < PACK_TIME_SIZE; i++)
+        pack->data[pack->size++] = (uint8_t)(value >> 8 * i);
+}
+
 void pack_blob(struct pack *pack, const void *data, size_t size)
 {
     pack_number(pack, size);

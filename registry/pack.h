@@ -1,8 +1,9 @@
 /* pack.h - bytes in and out of a record.
  *
- * Numbers are LEB128 (7 bits a byte, low ones first, no needless bytes), texts and blobs a
- * length and their bytes. Each value has one spelling, so equal records are equal bytes.
- * Both sides keep their first error: after it every call does nothing, and `failed` tells.
+ * Numbers are LEB128 (7 bits a byte, low ones first, no needless bytes), times (ms since 1970) six
+ * bytes, low ones first, texts and blobs a length and their bytes. Each value has one spelling, so
+ * equal records are equal bytes. Both sides keep their first error: after it every call does
+ * nothing, and `failed` tells.
  */
 #ifndef DEVREG_REGISTRY_PACK_H
 #define DEVREG_REGISTRY_PACK_H
@@ -34,6 +35,8 @@ static inline void pack_number(struct pack *pack, uint64_t value)
     else
         pack_long_number(pack, value);
 }
+/* The first or last time there is, where `time` lies outside: 1970, the year 10889. */
+void pack_time(struct pack *pack, int64_t time);
 void pack_blob(struct pack *pack, const void *data, size_t size);
 void pack_text(struct pack *pack, const char *text);
 /* Wipes, frees, and makes it empty. */
@@ -56,11 +59,22 @@ static inline uint64_t unpack_number(struct unpack *unpack, uint64_t max)
     unpack->failed = value > max;
     return value > max ? 0 : value;
 }
-/* A time: never negative. */
+/* A time: never negative. 0 after a failure. */
+enum { PACK_TIME_SIZE = 6 };
 static inline int64_t unpack_time(struct unpack *unpack)
 {
-    return (int64_t)unpack_number(unpack, INT64_MAX);
+    uint64_t time = 0;
+    if (unpack->failed || unpack->rest.size < PACK_TIME_SIZE) {
+        unpack->failed = true;
+        return 0;
+    }
+    for (unsigned i = 0; i < PACK_TIME_SIZE; i++)
+        time |= (uint64_t)unpack->rest.data[i] << 8 * i;
+    unpack->rest.data += PACK_TIME_SIZE;
+    unpack->rest.size -= PACK_TIME_SIZE;
+    return (int64_t)time;
 }
+
 /* A blob of at most `max` bytes, lent; empty after a failure. */
 struct bytes unpack_blob(struct unpack *unpack, size_t max);
 /* A text of at most `max` bytes and no NUL into `out`, which has room for one more; "" after a

@@ -85,8 +85,8 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->conn);
     pack_number(pack, p->connections);
     pack_number(pack, p->generation);
-    pack_number(pack, (uint64_t)p->since);
-    pack_number(pack, (uint64_t)p->connected_at);
+    pack_time(pack, p->since);
+    pack_time(pack, p->connected_at);
     pack_number(pack, p->reason);
     pack_text(pack, p->client);
     pack_text(pack, p->address);
@@ -100,7 +100,7 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->session_count);
     for (size_t i = 0; i < p->session_count; i++) {
         pack_blob(pack, p->sessions[i].client.bytes, sizeof p->sessions[i].client.bytes);
-        pack_number(pack, (uint64_t)p->sessions[i].seen);
+        pack_time(pack, p->sessions[i].seen);
     }
 }
 

@@ -50,9 +50,9 @@ static void credential_encode(struct pack *pack, const struct credential *c)
     pack_number(pack, c->kind);
     pack_number(pack, c->id);
     pack_text(pack, c->label);
-    pack_number(pack, (uint64_t)c->created);
-    pack_number(pack, (uint64_t)c->not_before);
-    pack_number(pack, (uint64_t)c->expires);
+    pack_time(pack, c->created);
+    pack_time(pack, c->not_before);
+    pack_time(pack, c->expires);
     pack_number(pack, c->ended_by);
     pack_blob(pack, c->secret, c->secret_size);
 }
@@ -83,9 +83,9 @@ void device_encode(struct pack *pack, const struct device *d)
     pack_text(pack, d->client_id);
     pack_number(pack, d->generation);
     pack_number(pack, d->version);
-    pack_number(pack, (uint64_t)d->created);
-    pack_number(pack, (uint64_t)d->changed);
-    pack_number(pack, (uint64_t)d->expires);
+    pack_time(pack, d->created);
+    pack_time(pack, d->changed);
+    pack_time(pack, d->expires);
     pack_number(pack, d->next_credential);
     pack_number(pack, d->credential_count);
     for (size_t i = 0; i < d->credential_count; i++)
@@ -160,8 +160,8 @@ void role_encode(struct pack *pack, const struct role *role)
     pack_text(pack, role->name);
     pack_text(pack, role->note);
     pack_number(pack, role->version);
-    pack_number(pack, (uint64_t)role->created);
-    pack_number(pack, (uint64_t)role->changed);
+    pack_time(pack, role->created);
+    pack_time(pack, role->changed);
     rules_encode(pack, &role->rules);
 }
 
@@ -195,7 +195,7 @@ enum err role_decode(struct role *role, struct bytes bytes)
 void entry_encode(struct pack *pack, const struct log_entry *entry)
 {
     pack_number(pack, FORMAT);
-    pack_number(pack, (uint64_t)entry->time);
+    pack_time(pack, entry->time);
     pack_number(pack, entry->verb);
     pack_number(pack, entry->kind);
     pack_text(pack, entry->who);

@@ -39,23 +39,25 @@ static bool is_plain(uint32_t point)
     return !control && !separator && !direction && !no_character;
 }
 
+static bool is_plain_ascii(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f;
+}
+
 bool text_is_plain(const char *text, size_t max)
 {
-    if (strnlen(text, max + 1) > max)
-        return false;
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
+    const unsigned char *s = (const unsigned char *)text, *const end = s + max;
+    for (;;) {
         uint32_t point;
-        if (*s >= 0x20 && *s < 0x7f) { /* ASCII, as most is */
+        while (s < end && is_plain_ascii(*s)) /* as most is */
             s++;
-            continue;
-        }
+        if (!*s)
+            return true;
         size_t size = decode(s, &point);
-        if (!size || !is_plain(point))
+        if (!size || size > (size_t)(end - s) || !is_plain(point))
             return false;
         s += size;
     }
-    return true;
 }
 
 /* One byte as it is shown: itself, or \xHH. Returns how many bytes that takes. */

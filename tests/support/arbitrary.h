@@ -53,7 +53,7 @@ static inline uint64_t any_number(struct rng *rng)
 
 static inline int64_t any_time(struct rng *rng)
 {
-    return rng_percent(rng, 20) ? 0 : (int64_t)(any_number(rng) >> 1);
+    return rng_percent(rng, 20) ? 0 : (int64_t)(any_number(rng) >> 16); /* 48 bits */
 }
 
 static inline void any_rules(struct rng *rng, struct rules *rules)

@@ -72,15 +72,29 @@ static void a_number_over_its_limit_is_refused(void **state)
     assert_true(over_by_one.failed);
 }
 
-static void a_time_is_never_negative(void **state)
+static void a_time_is_six_bytes(void **state)
 {
-    struct unpack most = over("\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 9);
-    struct unpack more = over("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 10);
+    static const struct {
+        int64_t time, back;
+        const char *bytes;
+    } rows[] = {{0, 0, "\0\0\0\0\0\0"},
+                {1, 1, "\1\0\0\0\0\0"},
+                {0x0605040302ff, 0x0605040302ff, "\xff\2\3\4\5\6"},
+                {0xffffffffffff, 0xffffffffffff, "\xff\xff\xff\xff\xff\xff"},
+                {0x1000000000000, 0xffffffffffff, "\xff\xff\xff\xff\xff\xff"},
+                {INT64_MAX, 0xffffffffffff, "\xff\xff\xff\xff\xff\xff"},
+                {-1, 0, "\0\0\0\0\0\0"}};
     (void)state;
-    assert_true(unpack_time(&most) == INT64_MAX);
-    assert_false(most.failed);
-    assert_true(unpack_time(&more) == 0);
-    assert_true(more.failed);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct pack pack = {0};
+        pack_time(&pack, rows[i].time);
+        assert_int_equal(pack.size, 6);
+        assert_memory_equal(pack.data, rows[i].bytes, 6);
+        struct unpack unpack = over(rows[i].bytes, 6), cut = over(rows[i].bytes, 5);
+        assert_true(unpack_time(&unpack) == rows[i].back && unpack_done(&unpack));
+        assert_true(unpack_time(&cut) == 0 && cut.failed);
+        pack_free(&pack);
+    }
 }
 
 static void texts_and_blobs_are_a_length_and_bytes(void **state)
@@ -230,7 +244,7 @@ int main(void)
         cmocka_unit_test(numbers_have_their_leb128_spelling),
         cmocka_unit_test(a_number_spelled_otherwise_is_refused),
         cmocka_unit_test(a_number_over_its_limit_is_refused),
-        cmocka_unit_test(a_time_is_never_negative),
+        cmocka_unit_test(a_time_is_six_bytes),
         cmocka_unit_test(texts_and_blobs_are_a_length_and_bytes),
         cmocka_unit_test(a_text_fits_or_is_refused),
         cmocka_unit_test(a_blob_is_lent_and_bounded),
