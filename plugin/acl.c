@@ -27,20 +27,23 @@ static enum question question_of(int access)
 }
 
 /* The device, or a role of its, was read again since. */
-static void judge_anew(struct connection *connection, const struct cached_device *device)
+static void judge_anew(struct plugin *plugin, struct connection *connection,
+                       const struct cached_device *device)
 {
     enum ended ended =
         cached_device_ended(device, connection->generation, connection->credential, clock_wall());
     connection->ended = ended != ENDED_NO;
-    connection->last.access = 0;
+    connection_set_end(&plugin->connections, connection,
+                       cached_device_ends(device, connection->credential));
     connection->loads = device->loads;
 }
 
 /* Has what the connection was let in with ended? */
-static bool has_ended(struct connection *connection, const struct cached_device *device)
+static bool has_ended(struct plugin *plugin, struct connection *connection,
+                      const struct cached_device *device)
 {
     if (connection->loads != device->loads)
-        judge_anew(connection, device);
+        judge_anew(plugin, connection, device);
     return connection->ended || (connection->ends && clock_wall() >= connection->ends);
 }
 
@@ -49,7 +52,7 @@ static bool live_acts(struct plugin *plugin, const struct request *request,
                       struct connection *connection, const struct cached_device *device)
 {
     if (connection->kicked || connection->state == CONNECTION_WAITING ||
-        has_ended(connection, device))
+        has_ended(plugin, connection, device))
         return false;
     if (connection->state == CONNECTION_PENDING && request->access != MOSQ_ACL_READ)
         plugin_confirm(plugin, connection);

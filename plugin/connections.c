@@ -213,6 +213,7 @@ void connection_set_end(struct connections *connections, struct connection *conn
                         int64_t ends)
 {
     connection->ends = ends;
+    connection->last.access = 0; /* it was given without a look at the clock */
     if (ends && (!connections->next_end || ends < connections->next_end))
         connections->next_end = ends;
 }

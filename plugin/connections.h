@@ -5,11 +5,11 @@
  *       |  2.1, a slow password        ^  |     a publish or subscribe       |
  *       +--------------> WAITING ------+  | DISCONNECT: was never in         | DISCONNECT,
  *                                         v                                  v CLIENT_OFFLINE
- *                                     (nothing) <------- tick ------------ GONE
+ *                   (nothing) <--- turn -- GONE <----------------------------+
  *
  * A pointer is the broker's to reuse, so an entry counts only with the client id beside it, every
  * BASIC_AUTH for the pointer replaces it, and nothing is ever read through it outside of its own
- * callback. GONE stays for the will, which the broker checks after DISCONNECT: until the next tick,
+ * callback. GONE stays for the will, which the broker checks after DISCONNECT: until the next turn,
  * or, since MQTT 5 may delay a will, until the pointer comes back. It also stays until its client
  * id's owner is recorded.
  *

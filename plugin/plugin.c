@@ -48,11 +48,14 @@ void plugin_confirm(struct plugin *plugin, struct connection *connection)
 
 void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason)
 {
-    if (connection->state != CONNECTION_LIVE) {
+    if (connection->state != CONNECTION_LIVE && connection->state != CONNECTION_PENDING) {
         connection_free(&plugin->connections, connection);
         return;
     }
-    presence_ended(&plugin->presences, connection, reason, clock_wall());
+    /* One that ends before it was confirmed was never in, but its will may come all the same: 2.0
+     * sends it where the socket dies before CONNACK is written. */
+    if (connection->state == CONNECTION_LIVE)
+        presence_ended(&plugin->presences, connection, reason, clock_wall());
     connection->will_possible = !connection->kicked;
     connection_become(&plugin->connections, connection, CONNECTION_GONE);
 }
@@ -76,6 +79,7 @@ static int on_tick(int event, void *data, void *userdata)
     (void)event;
     plugin->ticks = true;
     plugin->reloading = false;
+    plugin->ended_count = 0;
     tick->next_s = 0;
     tick->next_ms = TICK_MS;
     if (plugin->connections.pending.first)

@@ -156,6 +156,7 @@ static void generation_begin(struct presence_entry *entry, uint64_t generation)
 static bool is_recorded(const struct presences *presences, const struct connection *connection)
 {
     return presences->options->presence || connection->persistent || connection->had_session ||
+           presence_owns(presences, connection->device_id, connection->client_id) ||
            cached_device_replaces(connection->device, connection->credential);
 }
 
@@ -307,6 +308,12 @@ static bool is_delayed(const struct presences *presences, const struct presence_
            now >= entry->ended_at && now < entry->ended_at + delay;
 }
 
+static void say_unpublished(struct presences *presences, const char *device)
+{
+    journal_add(presences->journal, MOSQ_LOG_ERR,
+                "out of memory: the presence of %s is not published", device);
+}
+
 /* Hands the record as it is now to the writer. False for want of memory. */
 static bool record_submit(struct presences *presences, struct presence_entry *entry, bool publish,
                           int64_t now)
@@ -316,11 +323,13 @@ static bool record_submit(struct presences *presences, struct presence_entry *en
         return false;
     job->sessions = entry->had_sessions || entry->record.session_count;
     presence_encode(&job->record, &entry->record);
-    publish = publish && presences->options->presence;
-    if (publish)
+    if (publish && presences->options->presence) {
         job->payload = message_payload(presences->options, entry->device, &entry->record, now,
                                        &job->payload_size);
-    if (job->record.failed || (publish && !job->payload)) {
+        if (!job->payload)
+            say_unpublished(presences, entry->device);
+    }
+    if (job->record.failed) {
         job_free(job);
         return false;
     }
@@ -379,6 +388,17 @@ static void job_failed(struct presences *presences, struct job *job, int64_t now
     presences->failed_end = &job->next;
 }
 
+/* Is it the record of a device that was removed since? Its JOB_DELETE may be written already. */
+static bool is_obsolete(struct presences *presences, const struct job *job)
+{
+    struct presence_entry *entry = job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
+    if (!entry || !entry->forgotten)
+        return false;
+    entry->in_flight = false;
+    entry_settle(presences, entry);
+    return true;
+}
+
 static void retry_failed(struct presences *presences, int64_t now)
 {
     if (now < presences->retry_at && presences->retry_at - now <= RETRY_MS)
@@ -387,7 +407,10 @@ static void retry_failed(struct presences *presences, int64_t now)
     presences->failed = NULL;
     for (; job; job = next) {
         next = job->next;
-        (void)submit(presences, job); /* the thread that wrote it runs */
+        if (is_obsolete(presences, job))
+            job_free(job);
+        else
+            (void)submit(presences, job); /* the thread that wrote it runs */
     }
 }
 
@@ -401,8 +424,7 @@ static void job_done(struct presences *presences, struct job *job)
     if (job->kind == JOB_DELETE && job->existed && presences->options->presence)
         sent = message_clear(topic, job->device);
     if (!sent)
-        journal_add(presences->journal, MOSQ_LOG_ERR,
-                    "out of memory: the presence of %s is not published", job->device);
+        say_unpublished(presences, job->device);
 }
 
 static void collect(struct presences *presences, int64_t now)

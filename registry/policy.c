@@ -223,10 +223,18 @@ void policy_free(struct policy *policy)
     free(policy);
 }
 
+/* What a variable stands for. */
+struct value {
+    const char *text; /* "" where it is missing */
+    size_t size;
+    bool plain; /* no part of it could become syntax */
+};
+
 struct walk {
     const struct policy *policy;
     const struct subject *subject;
     const char *client_id;
+    struct value client;     /* of client_id, which may be long, once it was asked for */
     const char *topic, *end; /* its NUL */
     int ask;
     bool may_deny; /* is there a deny for it at all? */
@@ -247,14 +255,14 @@ static bool note(struct walk *walk, const struct ends *ends, bool denies_only)
     return walk->match.allow && !walk->may_deny;
 }
 
-/* The value of a variable; "" for one that is missing. */
-static const char *value_of(const struct walk *walk, uint32_t variable)
+static struct value value_make(const char *text)
+{
+    return (struct value){text, strlen(text), *text && !strpbrk(text, "/+#")};
+}
+
+static const char *attribute_of(const struct walk *walk, uint32_t variable)
 {
     const struct subject *subject = walk->subject;
-    if (variable == VARIABLE_DEVICE)
-        return subject->device;
-    if (variable == VARIABLE_CLIENT)
-        return walk->client_id ? walk->client_id : "";
     const char *name = walk->policy->names[variable - VARIABLE_ATTRIBUTE];
     for (size_t i = 0; i < subject->attribute_count; i++) {
         size_t size = strlen(subject->attributes[i].name);
@@ -264,9 +272,20 @@ static const char *value_of(const struct walk *walk, uint32_t variable)
     return "";
 }
 
-static bool value_usable(const struct walk *walk, const char *value, const char *level)
+static struct value value_of(struct walk *walk, uint32_t variable)
 {
-    return value[0] && !strpbrk(value, "/+#") && !(level == walk->topic && value[0] == '$');
+    if (variable == VARIABLE_DEVICE)
+        return value_make(walk->subject->device);
+    if (variable != VARIABLE_CLIENT)
+        return value_make(attribute_of(walk, variable));
+    if (!walk->client.text)
+        walk->client = value_make(walk->client_id ? walk->client_id : "");
+    return walk->client;
+}
+
+static bool value_usable(const struct walk *walk, const struct value *value, const char *level)
+{
+    return value->plain && !(level == walk->topic && value->text[0] == '$');
 }
 
 /* Does the topic's level read `text`? */
@@ -302,11 +321,9 @@ static bool visit_variables(struct walk *walk, const struct node *node, const ch
                             bool denies_only)
 {
     for (const struct node *child = node->variables; child; child = child->next) {
-        const char *value = value_of(walk, child->variable);
-        bool equal = level_reads(walk, level, value, strlen(value));
-        if (!equal && !walk->may_deny)
-            continue;
-        bool usable = value_usable(walk, value, level);
+        const struct value value = value_of(walk, child->variable);
+        bool equal = level_reads(walk, level, value.text, value.size);
+        bool usable = value_usable(walk, &value, level);
         if (usable ? !equal : !walk->may_deny)
             continue;
         if (visit(walk, child, level_next(level), denies_only || !usable))
@@ -325,8 +342,8 @@ static bool visit_rest(struct walk *walk, const struct node *node, const char *l
     if (node->plus && note(walk, &node->plus->rest, denies_only))
         return true;
     for (const struct node *child = node->variables; child; child = child->next) {
-        if (!value_usable(walk, value_of(walk, child->variable), level) &&
-            note(walk, &child->rest, true))
+        const struct value value = value_of(walk, child->variable);
+        if (!value_usable(walk, &value, level) && note(walk, &child->rest, true))
             return true;
     }
     return false;

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TOPIC_MAX = 65535, TOPIC_LEVELS_MAX = 200 /* Mosquitto's own limit */ };
+enum { TOPIC_MAX = 65535, TOPIC_LEVELS_MAX = 200 /* Mosquitto takes 201 */ };
 
 /* The length of a topic name: 1 to TOPIC_MAX bytes in at most TOPIC_LEVELS_MAX levels, no wildcard.
  * 0 where it is none. UTF-8 is the broker's to check. */

@@ -243,6 +243,33 @@ static void a_device_is_held_to_a_pattern_of_its_own(void **state)
     client_expect_alive(scene_accept(s, LOGIN(.user = "pump-7", .id = "anything")));
 }
 
+static bool lamp_gets_in(struct scene *s, const char *id)
+{
+    struct client *lamp = scene_connect(s, LOGIN(.user = "lamp-1", .id = id));
+    bool in = lamp->connack == 0;
+    if (in)
+        client_disconnect(lamp);
+    return in;
+}
+
+/* Also where the session's record was still on its way when the clean connection came. */
+static void with_presence_off_a_clean_connection_ends_the_session_too(void **state)
+{
+    struct scene *s = *state;
+    scene_start(s, CONF "plugin_opt_presence off\n");
+    scene_add(s, "pump-7");
+    scene_add(s, "lamp-1");
+    for (int i = 0; i < 5; i++) {
+        char id[20];
+        bool free;
+        snprintf(id, sizeof id, "shared-%d", i);
+        client_disconnect(scene_accept(s, LOGIN(.user = "pump-7", .id = id, .persistent = true)));
+        client_disconnect(scene_accept(s, LOGIN(.user = "pump-7", .id = id)));
+        WAIT_UNTIL(free, lamp_gets_in(s, id));
+        check(free);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +289,7 @@ int main(void)
         SCENE_TEST(the_option_device_holds_all_to_their_own_id),
         SCENE_TEST(the_option_prefix_holds_all_to_ids_that_begin_with_their_own),
         SCENE_TEST(a_device_is_held_to_a_pattern_of_its_own),
+        SCENE_TEST(with_presence_off_a_clean_connection_ends_the_session_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

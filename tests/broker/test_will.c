@@ -1,6 +1,12 @@
 /* test_will.c - a last will is judged when it is published. */
 #include "scene.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 /* hall hears everything; it also publishes on devices/hall/marker, which comes behind a will. */
 static struct client *start_with_hall(struct scene *s, const char *config)
 {
@@ -117,6 +123,55 @@ static void a_will_that_the_broker_held_back_is_judged_when_it_is_published(void
     expect_no_will(hall);
 }
 
+static size_t text_put(uint8_t *at, const char *text)
+{
+    size_t size = strlen(text);
+    at[0] = 0;
+    at[1] = (uint8_t)size;
+    memcpy(at + 2, text, size);
+    return 2 + size;
+}
+
+/* CONNECT of MQTT 5 with a will and a session of 2 s, and gone before CONNACK comes. */
+static void knock_and_run(struct scene *s, const char *id, const char *key)
+{
+    static const uint8_t head[] = {0, 4,  'M', 'Q',  'T', 'T', 5, 0xc6, /* user, password, will */
+                                   0, 60, 5,   0x11, 0,   0,   0, 2};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    uint8_t packet[256] = {0x10};
+    size_t size = 2 + sizeof head;
+    strcpy(address.sun_path, s->broker.socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+    memcpy(packet + 2, head, sizeof head);
+    size += text_put(packet + size, id);
+    packet[size++] = 0; /* no properties of the will */
+    size += text_put(packet + size, "devices/pump-7/will");
+    size += text_put(packet + size, "gone");
+    size += text_put(packet + size, "pump-7");
+    size += text_put(packet + size, key);
+    packet[1] = (uint8_t)(size - 2);
+    check(size < 128 && write(fd, packet, size) == (ssize_t)size);
+    check(close(fd) == 0);
+}
+
+/* Once it was taken for an intruder and kicked, when it was an offline session: that ended 2.0. */
+static void a_client_that_is_gone_before_its_connack_is_no_intruder(void **state)
+{
+    struct scene *s = *state;
+    struct client *hall = start_with_hall(s, CONF);
+    for (int i = 0; i < 40; i++) {
+        char id[20];
+        snprintf(id, sizeof id, "run-%d", i);
+        knock_and_run(s, id, scene_key(s, "pump-7"));
+    }
+    client_expect(hall, "devices/pump-7/will", "gone");
+    client_disconnect(hall);
+    client_drop(pump_with_will(s, "devices/pump-7/will"));
+    client_expect_alive(scene_device(s, "hall"));
+    assert_int_equal(broker_log_count(&s->broker, "came in without a login"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +181,7 @@ int main(void)
         SCENE_TEST(a_will_on_a_topic_of_devregs_own_is_not_published),
         SCENE_TEST(a_retained_will_is_hidden_when_its_device_may_no_longer_publish_it),
         SCENE_TEST(a_will_that_the_broker_held_back_is_judged_when_it_is_published),
+        SCENE_TEST(a_client_that_is_gone_before_its_connack_is_no_intruder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
