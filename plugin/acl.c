@@ -59,14 +59,17 @@ static bool live_acts(struct plugin *plugin, const struct request *request,
     return true;
 }
 
-/* The connection has ended: a delivery goes to its session, a publish is its will, which is one. */
-static bool gone_acts(const struct request *request, struct connection *connection)
+/* The connection has ended: a delivery goes to its session, a publish is its will, which is one,
+ * and which none has whose credential has ended meanwhile. */
+static bool gone_acts(const struct request *request, struct connection *connection,
+                      const struct cached_device *device)
 {
     bool will = connection->will_possible && request->access == MOSQ_ACL_WRITE;
     if (request->access == MOSQ_ACL_READ)
         return true;
     connection->will_possible = false;
-    return will;
+    return will && cached_device_ended(device, connection->generation, connection->credential,
+                                       clock_wall()) == ENDED_NO;
 }
 
 /* May this pointer act for the device at all? The rules come later, for whoever it is.
@@ -88,7 +91,7 @@ static bool acts_for(struct plugin *plugin, const struct request *request,
         return false;
     }
     return connection->generation == device->generation && !connection->device &&
-           gone_acts(request, connection);
+           gone_acts(request, connection, device);
 }
 
 /* While we kick it, the broker asks whether its session may keep its subscriptions. It may, if it

@@ -32,7 +32,7 @@ static void end_taken_over(struct plugin *plugin, const struct connection *by)
 static void end_replaced(struct plugin *plugin, const struct connection *by)
 {
     for (struct connection *c = by->device->connections; c; c = c->next) {
-        if (c->state == CONNECTION_LIVE &&
+        if ((c->state == CONNECTION_LIVE || c->state == CONNECTION_PENDING) &&
             cached_device_ended_by(by->device, c->credential, by->credential))
             connection_kick(&plugin->connections, c, REASON_EXPIRED);
     }
@@ -162,10 +162,12 @@ static int on_disconnect(int event, void *data, void *userdata)
         return MOSQ_ERR_SUCCESS;
     turn_if_late(plugin, true);
     struct connection *connection = connection_find(&plugin->connections, end->client);
+    bool ours = connection && connection->state != CONNECTION_GONE &&
+                connection->state != CONNECTION_INTRUDER;
+    if (!ours) /* the pointer's last owner may still be known as GONE */
+        stranger_ended(plugin, end->client);
     if (connection && connection->state != CONNECTION_GONE)
         plugin_ended(plugin, connection, reason_of(connection, end->reason));
-    else if (!connection)
-        stranger_ended(plugin, end->client);
     return MOSQ_ERR_SUCCESS;
 }
 
