@@ -26,7 +26,7 @@
 #include "admin/secret.h"
 #include "registry/record.h"
 
-enum { NUMBERED_MAX = 10000000 };
+enum { NUMBERED_MAX = 10000000, START_MAX = 1000000000 };
 
 /* What is under way. */
 struct many {
@@ -55,9 +55,11 @@ static enum status options_agree(struct call *call)
         return complain(call, STATUS_MISUSE, "--password is for one person: add each by itself");
     if (count && !call_option(call, OPT_PREFIX))
         return complain(call, STATUS_MISUSE, "--count needs --prefix, as in --prefix pump-");
-    if (from && call_option(call, OPT_PREFIX))
-        return complain(call, STATUS_MISUSE,
-                        "--prefix goes with --count: --from names its devices");
+    if (from && (call_option(call, OPT_PREFIX) || call_option(call, OPT_START)))
+        return complain(call, STATUS_MISUSE, "--%s goes with --count: --from names its devices",
+                        call_option(call, OPT_PREFIX) ? "prefix" : "start");
+    if (from && !*call_option(call, OPT_FROM))
+        return complain(call, STATUS_MISUSE, "--from: it needs the name of a file, or - for stdin");
     if (call_option(call, OPT_KEYS) && call_option(call, OPT_NO_KEY))
         return complain(call, STATUS_MISUSE, "--keys and --no-key exclude each other: use one");
     return STATUS_DONE;
@@ -100,29 +102,44 @@ static enum status read_file(struct many *many)
     return status;
 }
 
-static enum status complain_count(struct call *call)
+/* The option's number, which stays as it is where it is not given. */
+static enum status take_number(struct call *call, enum option option, unsigned long least,
+                               unsigned long most, unsigned long *number)
 {
-    return complain(call, STATUS_MISUSE, "--count: write a number from 1 to %d", NUMBERED_MAX);
+    const char *text = call_option(call, option);
+    char *end;
+    if (!text)
+        return STATUS_DONE;
+    errno = 0;
+    unsigned long read = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || read < least || read > most)
+        return complain(call, STATUS_MISUSE, "--%s: write a number from %lu to %lu",
+                        option_rows[option].name, least, most);
+    *number = read;
+    return STATUS_DONE;
 }
 
-/* pump-1 to pump-N. */
+/* pump-1 to pump-N, or from --start on. */
 static enum status number(struct many *many)
 {
     struct call *call = many->call;
-    const char *text = call_option(call, OPT_COUNT_OF), *prefix = call_option(call, OPT_PREFIX);
-    char id[DEVICE_ID_MAX + 1], *end;
-    unsigned long count = strtoul(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end || count > NUMBERED_MAX)
-        return complain_count(call);
+    const char *prefix = call_option(call, OPT_PREFIX);
+    char id[DEVICE_ID_MAX + 1];
+    unsigned long count = 0, start = 1;
+    enum status status = take_number(call, OPT_COUNT_OF, 1, NUMBERED_MAX, &count);
+    if (!status)
+        status = take_number(call, OPT_START, 0, START_MAX, &start);
+    if (status)
+        return status;
     struct device device;
     progress_step(&many->progress, STEP_READ, count);
     for (unsigned long i = 1; i <= count; i++) {
-        int size = snprintf(id, sizeof id, "%s%lu", prefix, i);
+        int size = snprintf(id, sizeof id, "%s%lu", prefix, start + i - 1);
         if (size < 0 || (size_t)size >= sizeof id || !device_id_valid(id))
             return complain(call, STATUS_MISUSE,
                             "--prefix: '" SHOWN "%lu' cannot be a device id: it has 1 to %d "
                             "characters of A-Z a-z 0-9 . _ : @ - and begins with a letter or digit",
-                            prefix, i, DEVICE_ID_MAX);
+                            prefix, start + i - 1, DEVICE_ID_MAX);
         batch_begin_device(&many->batch, &device, id);
         batch_default_roles(&many->batch, &device);
         batch_add(&many->batch, &device, i);
@@ -155,8 +172,8 @@ static enum status refuse(struct many *many)
     if (!batch->reject_count || (keep_going && batch->count))
         return STATUS_DONE;
     return complain(many->call, batch->reject_status, SHOWN "%s%zu bad %s%s: nothing was added%s",
-                    batch->path ? batch->path : "", batch->path ? ": " : "", batch->reject_count,
-                    batch->path ? "line" : "id", plural(batch->reject_count),
+                    batch->path ? batch->path : "", batch->path ? ": " : "", batch->refused,
+                    batch->path ? "line" : "id", plural(batch->refused),
                     batch->count && !keep_going ? "; --keep-going adds the others" : "");
 }
 
@@ -240,6 +257,14 @@ static void note_detail(struct many *many)
         detail_add(call, "%s", options);
 }
 
+static enum status commit(struct many *many)
+{
+    note_detail(many);
+    many->committing = true;
+    progress_step(&many->progress, STEP_SAVE, 0);
+    return change_commit(many->call, LOG_ADD, LOG_BULK, "");
+}
+
 static enum status store(struct many *many)
 {
     struct call *call = many->call;
@@ -248,14 +273,13 @@ static enum status store(struct many *many)
         return status;
     progress_step(&many->progress, STEP_STORE, many->batch.count);
     enum err e = put_all(many);
-    if (!e) {
-        note_detail(many);
-        key_file_hold(&many->keys);
-        many->committing = true;
-        progress_step(&many->progress, STEP_SAVE, 0);
-        return change_commit(call, LOG_ADD, LOG_BULK, "");
-    }
+    if (!e && many->make_keys)
+        status = key_file_hold(call, &many->keys);
+    if (!e && !status)
+        return commit(many);
     change_end(call);
+    if (status)
+        return status;
     if (e == ERR_EXISTS || e == ERR_NOT_FOUND)
         return complain(call, STATUS_NO,
                         "the registry was changed meanwhile (%s): nothing was added, try again",
@@ -278,14 +302,22 @@ static bool surely_absent(struct many *many)
     return e == ERR_NOT_FOUND;
 }
 
+/* The keys stay where they may be good. */
 static void give_up(struct many *many)
 {
-    if (!many->committing || surely_absent(many))
-        key_file_remove(&many->keys);
-    else if (many->keys.path)
-        warn("it is not certain that nothing was added: if there are devices, their keys are "
-             "in " SHOWN,
+    if (!many->committing || surely_absent(many)) {
+        if (many->make_keys)
+            key_file_remove(&many->keys);
+        return;
+    }
+    progress_clear(&many->progress);
+    if (many->keys.path)
+        warn("it is not certain that nothing was added, see 'devreg log': if there are devices, "
+             "their keys are in " SHOWN,
              many->keys.part);
+    else
+        warn("it is not certain that nothing was added, see 'devreg log'%s",
+             many->make_keys ? ": if there are devices, the keys on stdout are theirs" : "");
 }
 
 static enum status add_with_keys(struct many *many)
@@ -294,7 +326,7 @@ static enum status add_with_keys(struct many *many)
     if (status)
         return status;
     status = make_keys(many);
-    if (!status && many->batch.count)
+    if (!status)
         status = store(many);
     if (status)
         give_up(many);
@@ -306,9 +338,27 @@ static enum status add_with_keys(struct many *many)
 
 static enum status add_all(struct many *many)
 {
+    if (many->batch.count == 0)
+        return STATUS_DONE;
     if (many->make_keys)
         return add_with_keys(many);
-    return many->batch.count ? store(many) : STATUS_DONE;
+    enum status status = store(many);
+    if (status)
+        give_up(many);
+    return status;
+}
+
+/* Not on stdout where the keys are. */
+static void answer_json(const struct many *many, bool dry)
+{
+    const struct batch *batch = &many->batch;
+    const bool keys = many->make_keys && !keys_path(many->call);
+    if (!dry && keys && batch->count)
+        return;
+    (void)printf("{\"added\":%zu,", dry ? 0 : batch->count);
+    if (dry)
+        (void)printf("\"would_add\":%zu,", batch->count);
+    (void)printf("\"refused\":%zu,\"dry_run\":%s}\n", batch->refused, dry ? "true" : "false");
 }
 
 static void answer(struct many *many)
@@ -316,17 +366,20 @@ static void answer(struct many *many)
     const struct batch *batch = &many->batch;
     const struct call *call = many->call;
     bool dry = call_option(call, OPT_DRY_RUN);
+    const char *keys = !dry && many->make_keys ? keys_path(call) : NULL;
     char count[COUNT_TEXT_MAX + 1], refused[COUNT_TEXT_MAX + 1];
     double seconds = (double)progress_time(&many->progress) / 1000;
     progress_clear(&many->progress);
-    if (call->json && (dry || !many->make_keys || many->keys.path))
-        (void)printf("{\"added\":%zu,\"refused\":%zu,\"dry_run\":%s}\n", dry ? 0 : batch->count,
-                     batch->reject_count, dry ? "true" : "false");
-    tell("%s %s device%s in %.1f s%s%s%s%s", dry ? "Would add" : "Added",
-         count_format(count, batch->count), plural(batch->count), seconds,
-         batch->reject_count ? ", refused " : "",
-         batch->reject_count ? count_format(refused, batch->reject_count) : "",
-         !dry && many->keys.path ? "; keys: " : "", !dry && many->keys.path ? many->keys.path : "");
+    if (call->json)
+        answer_json(many, dry);
+    if (!batch->count)
+        tell(SHOWN ": no devices in it: nothing was added", batch->path);
+    else
+        tell("%s %s device%s in %.1f s%s%s%s%s", dry ? "Would add" : "Added",
+             count_format(count, batch->count), plural(batch->count), seconds,
+             batch->refused ? ", refused " : "",
+             batch->refused ? count_format(refused, batch->refused) : "", keys ? "; keys: " : "",
+             keys ? keys : "");
 }
 
 static enum status run(struct many *many)
@@ -362,7 +415,9 @@ enum status add_many(struct call *call)
     bool all = call_option(call, OPT_KEEP_GOING);
     const char *shown = path && strcmp(path, "-") == 0 ? "stdin" : path;
     batch_init(&many->batch, call, shown, all ? SIZE_MAX : BATCH_SHOWN);
-    progress_begin(&many->progress);
+    bool on_screen =
+        many->make_keys && !keys && !call_option(call, OPT_DRY_RUN) && isatty(STDOUT_FILENO);
+    progress_begin(&many->progress, !on_screen); /* it would be drawn over the keys */
     status = run(many);
     progress_end(&many->progress);
     batch_clear(&many->batch);

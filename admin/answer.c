@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/complain.h"
 #include "admin/lookup.h"
@@ -59,7 +60,7 @@ enum status answer_key(struct call *call, const struct device *device, uint32_t 
                      device->id, (unsigned)credential, key);
     else
         length = snprintf(text, sizeof text, "%s\n", key);
-    bool fine = length > 0 && secret_write(text, (size_t)length);
+    bool fine = length > 0 && secret_write(STDOUT_FILENO, text, (size_t)length);
     crypto_wipe(text, sizeof text);
     if (!fine)
         return complain(call, STATUS_FAILED,

@@ -108,6 +108,7 @@ void batch_refuse(struct batch *batch, size_t line, enum status status, const ch
     char reason[BATCH_REASON_MAX + 1];
     va_list values;
     batch->reject_count++;
+    batch->refused++;
     if (batch->reject_status != STATUS_MISUSE)
         batch->reject_status = status;
     struct batch_reject *reject = reject_place(batch, line);
@@ -122,6 +123,18 @@ void batch_refuse(struct batch *batch, size_t line, enum status status, const ch
     memcpy(copy, reason, size);
     free(reject->reason);
     *reject = (struct batch_reject){line, copy};
+}
+
+void batch_refuse_row(struct batch *batch, const struct csv *csv, size_t line, const char *reason)
+{
+    if (csv->row_last <= csv->row_line) {
+        batch_refuse(batch, line, STATUS_MISUSE, "%s", reason);
+        return;
+    }
+    batch_refuse(batch, csv->long_quote, STATUS_MISUSE, "%s; lines %zu to %zu are not read%s",
+                 reason, csv->row_line, csv->row_last,
+                 csv->unclosed ? "" : ": a quote that opens here makes one row of them");
+    batch->refused += csv->row_last - csv->row_line;
 }
 
 static int reject_order(const void *a, const void *b)
@@ -202,10 +215,38 @@ static bool roles_known(struct batch *batch, const struct device *device, size_t
     return true;
 }
 
+/* What is told everywhere is no place for a key: a column may have been taken for another. */
+static const char *place_of_key(const struct device *device)
+{
+    if (key_is_within(device->id))
+        return "its id";
+    if (key_is_within(device->note))
+        return "its note";
+    if (key_is_within(device->reason))
+        return "its reason";
+    if (key_is_within(device->client_id))
+        return "its client id";
+    for (size_t i = 0; i < device->attribute_count; i++) {
+        if (key_is_within(device->attributes[i].value))
+            return "an attribute";
+    }
+    return NULL;
+}
+
+static bool holds_no_key(struct batch *batch, const struct device *device, size_t line)
+{
+    const char *place = place_of_key(device);
+    if (place)
+        batch_refuse(batch, line, STATUS_MISUSE,
+                     "%s: %s holds a key, which anybody could read there; take it out", device->id,
+                     place);
+    return !place;
+}
+
 void batch_add(struct batch *batch, const struct device *device, size_t line)
 {
     struct pack *pack = &batch->pack;
-    if (!roles_known(batch, device, line))
+    if (!holds_no_key(batch, device, line) || !roles_known(batch, device, line))
         return;
     pack->size = 0;
     device_encode(pack, device);
@@ -237,16 +278,11 @@ void batch_id(const struct batch_entry *entry, char id[static DEVICE_ID_MAX + 1]
     id[bytes.size] = '\0';
 }
 
-static uint8_t fold(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
 static int id_order(const struct batch_entry *a, const struct batch_entry *b)
 {
     struct bytes x = entry_id(a), y = entry_id(b);
     for (size_t i = 0; i < x.size && i < y.size; i++) {
-        int order = fold(x.data[i]) - fold(y.data[i]);
+        int order = text_fold((char)x.data[i]) - text_fold((char)y.data[i]);
         if (order)
             return order;
     }
@@ -270,7 +306,8 @@ static size_t common_size(const struct batch *batch)
     for (const struct batch_entry *entry = batch->first; entry; entry = entry->next) {
         struct bytes id = entry_id(entry);
         size_t i = 0;
-        while (i < common && i < id.size && fold(id.data[i]) == fold(first.data[i]))
+        while (i < common && i < id.size &&
+               text_fold((char)id.data[i]) == text_fold((char)first.data[i]))
             i++;
         common = i;
     }
@@ -284,7 +321,7 @@ static uint64_t head_of(const struct batch_entry *entry, size_t common)
     struct bytes id = entry_id(entry);
     uint64_t head = 0;
     for (size_t i = common; i < common + HEAD_SIZE; i++)
-        head = head << 8 | (i < id.size ? fold(id.data[i]) : 0);
+        head = head << 8 | (i < id.size ? text_fold((char)id.data[i]) : 0);
     return head;
 }
 

@@ -12,6 +12,7 @@
 #define DEVREG_ADMIN_BATCH_H
 
 #include "admin/command.h"
+#include "admin/csv.h"
 #include "registry/key.h"
 #include "registry/pack.h"
 
@@ -48,6 +49,7 @@ struct batch {
         char *reason;
     } * rejects;
     size_t reject_count, reject_kept, reject_room, reject_limit;
+    size_t refused; /* lines: a row may have several */
     enum status reject_status;
     enum err error;
 };
@@ -69,6 +71,10 @@ void batch_add(struct batch *batch, const struct device *device, size_t line);
  * registry is why. */
 void batch_refuse(struct batch *batch, size_t line, enum status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The same for all lines that `csv`'s row has: a quote that was forgotten takes good ones with it,
+ * so where it opens and what is lost is told. Of a row of one line it is told in `line`. */
+void batch_refuse_row(struct batch *batch, const struct csv *csv, size_t line, const char *reason);
 
 /* Sorts, and refuses all but the first of those that have one id, in any case. */
 void batch_sort(struct batch *batch);

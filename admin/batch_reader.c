@@ -12,13 +12,16 @@
 #include "admin/json.h"
 #include "admin/record_reader.h"
 
+#define BLANKS " \t\r"
+
 enum { INPUT_SIZE = 65536, JSON_LINE_MAX = 1 << 20, BOM_SIZE = 3, MARK_SIZE = 4 };
 
 struct reader {
     struct batch *batch;
     struct progress *progress;
     enum { SHAPE_UNKNOWN, SHAPE_CSV, SHAPE_JSON_LINES } shape;
-    bool header, given_up; /* the header was read; there is no sense in reading on */
+    bool header;   /* it was read; of JSON lines: the first line that is not empty was */
+    bool given_up; /* there is no sense in reading on */
     uint64_t read;
     size_t line; /* of JSON, or before the shape is known */
     struct csv csv;
@@ -52,16 +55,10 @@ static void take_row(struct reader *reader)
     progress_show(reader->progress, reader->read, reader->batch->count);
 }
 
-/* A quote that is not closed may take good lines with it: then they are named. */
 static void take_bad(struct reader *reader)
 {
     const struct csv *csv = &reader->csv;
-    if (csv->row_last > csv->problem_line)
-        batch_refuse(reader->batch, csv->problem_line, STATUS_MISUSE,
-                     "%s; lines %zu to %zu are not read", csv->problem, csv->problem_line,
-                     csv->row_last);
-    else
-        batch_refuse(reader->batch, csv->problem_line, STATUS_MISUSE, "%s", csv->problem);
+    batch_refuse_row(reader->batch, csv, csv->problem_line, csv->problem);
     reader->given_up = !reader->header;
 }
 
@@ -90,21 +87,38 @@ static bool has(const cJSON *json, const char *member)
     return cJSON_GetObjectItemCaseSensitive(json, member);
 }
 
+static bool holds_secrets(const cJSON *json)
+{
+    const cJSON *credential;
+    cJSON_ArrayForEach(credential, cJSON_GetObjectItem(json, "credentials"))
+    {
+        if (cJSON_HasObjectItem(credential, "secret"))
+            return true;
+    }
+    return cJSON_HasObjectItem(json, "next_credential");
+}
+
+/* What `show` and `list` tell besides the device is passed over. */
+static void drop_answers(cJSON *json)
+{
+    static const char *const members[] = {"credentials", "role_rules", "presence", "since"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(json, members[i]);
+}
+
 /* What only this reader takes, or does not take. */
 static bool json_prepare(struct reader *reader, cJSON *json, int64_t *expires)
 {
     if (!cJSON_IsObject(json))
         return json_refuse(reader, "this is no JSON object");
-    if (cJSON_HasObjectItem(json, "devreg_export")) {
-        reader->given_up = true;
-        return json_refuse(reader, "this is an export: use 'devreg import'");
-    }
+    if (cJSON_HasObjectItem(json, "devreg_export"))
+        return json_refuse(reader, "this is the first line of an export: use 'devreg import'");
     if (!has(json, "device"))
         return json_refuse(reader, "it has no 'device'");
-    if (cJSON_HasObjectItem(json, "credentials") || cJSON_HasObjectItem(json, "next_credential"))
-        return json_refuse(reader,
-                           "it has 'credentials': leave them out, new keys are made; or use "
-                           "'devreg import'");
+    if (holds_secrets(json))
+        return json_refuse(reader, "it has the secrets of credentials: leave them out, new keys "
+                                   "are made; or use 'devreg import'");
+    drop_answers(json);
     cJSON *text = cJSON_GetObjectItemCaseSensitive(json, "expires");
     *expires = reader->batch->model.expires;
     if (!cJSON_IsString(text))
@@ -115,7 +129,7 @@ static bool json_prepare(struct reader *reader, cJSON *json, int64_t *expires)
     if (expiry == EXPIRY_OVER)
         return json_refuse(reader, "'expires' is over already");
     cJSON_Delete(cJSON_DetachItemViaPointer(json, text));
-    return true;
+    return !has(json, "expires") || json_refuse(reader, "member 'expires' is there twice");
 }
 
 /* What the line does not say is as in the model. */
@@ -178,19 +192,40 @@ static void take_json(struct reader *reader, cJSON *json)
     device_clear(&device);
 }
 
+/* The first line tells whether it is what it should be. */
+static bool json_begins_well(struct reader *reader, const char *text, const cJSON *json)
+{
+    text += strspn(text, BLANKS);
+    if (*text == '{' && !text[1 + strspn(text + 1, BLANKS)])
+        return json_refuse(reader, "an object of several lines: write each in one line, as "
+                                   "'jq -c .' does");
+    if (cJSON_HasObjectItem(json, "devreg_export"))
+        return json_refuse(reader, "this is an export: use 'devreg import'");
+    return true;
+}
+
+static void take_json_text(struct reader *reader, const char *text)
+{
+    cJSON *json = json_parse(text);
+    reader->given_up = !reader->header && !json_begins_well(reader, text, json);
+    if (!reader->given_up)
+        take_json(reader, json);
+    cJSON_Delete(json);
+}
+
 static void take_json_line(struct reader *reader)
 {
     char *text = reader->json;
     text[reader->json_size] = '\0';
+    bool blank = !reader->json_too_long && strspn(text, BLANKS) == reader->json_size;
     if (reader->json_too_long) {
         (void)json_refuse(reader, "it is longer than a million bytes");
     } else if (strlen(text) != reader->json_size) {
         (void)json_refuse(reader, "it holds a NUL byte");
-    } else if (text[strspn(text, " \t\r")]) {
-        cJSON *json = json_parse(text);
-        take_json(reader, json);
-        cJSON_Delete(json);
+    } else if (!blank) {
+        take_json_text(reader, text);
     }
+    reader->header = reader->header || !blank;
     reader->json_size = 0;
     reader->json_too_long = false;
     progress_show(reader->progress, reader->read, reader->batch->count);
@@ -228,6 +263,12 @@ static void begin_shape(struct reader *reader, bool json)
 static void take_input(struct reader *reader, const char *data, size_t size)
 {
     while (reader->shape == SHAPE_UNKNOWN && size) {
+        if (*data == '[') {
+            (void)json_refuse(reader, "it is a JSON array: write each object in a line of its own, "
+                                      "as 'jq -c .[]' does");
+            reader->given_up = true;
+            return;
+        }
         if (*data != ' ' && *data != '\r' && *data != '\n') {
             begin_shape(reader, *data == '{');
             break;

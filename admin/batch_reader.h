@@ -1,8 +1,10 @@
 /* batch_reader.h - a batch out of a file or a pipe: CSV, or JSON lines.
  *
- * JSON lines are known by their first character, "{". A line is what `show --json` answers, or less
- * (record_json.h): {"device":"pump-7","roles":["pump"],"attributes":{"site":"kiel"}}; "expires" may
- * also be a text, as --expires takes it.
+ * JSON lines are known by their first character, "{". A line is what `show --json` or `list --json`
+ * answers, or less (record_json.h):
+ * {"device":"pump-7","roles":["pump"],"attributes":{"site":"kiel"}}; "expires" may also be a text,
+ * as --expires takes it. What is no device's own, as its presence, is passed over; so are its
+ * credentials, but for those with secrets, which are refused.
  */
 #ifndef DEVREG_ADMIN_BATCH_READER_H
 #define DEVREG_ADMIN_BATCH_READER_H

@@ -123,7 +123,8 @@ static enum status add_one(struct call *call)
 /* Options that only many devices have, in the order in which a wrong one is named. */
 static enum status one_agrees(struct call *call)
 {
-    static const enum option many[] = {OPT_PREFIX, OPT_KEYS, OPT_KEEP_GOING, OPT_DRY_RUN};
+    static const enum option many[] = {OPT_PREFIX, OPT_START, OPT_KEYS, OPT_KEEP_GOING,
+                                       OPT_DRY_RUN};
     if (call->arguments.word_count == 0)
         return complain(call, STATUS_MISUSE, "add: too few arguments: devreg add %s",
                         call->command->words);

@@ -78,8 +78,11 @@ static enum status write_all(struct call *call, struct export_run *export)
     enum status status = read_begin(call);
     if (status)
         return status;
-    write_header(call, export);
-    enum err e = write_roles(call, export);
+    enum err e = registry_refresh_secret(call->registry); /* that of this snapshot */
+    if (!e) {
+        write_header(call, export);
+        e = write_roles(call, export);
+    }
     if (!e)
         e = write_devices(call, export);
     registry_end(call->registry);

@@ -1,5 +1,6 @@
 #include "admin/columns.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -125,8 +126,17 @@ struct row {
     bool roles_named;
 };
 
-#define REFUSE(row, ...)                                                                           \
-    (batch_refuse((row)->batch, (row)->csv->row_line, STATUS_MISUSE, __VA_ARGS__), false)
+__attribute__((format(printf, 2, 3))) static bool refuse(const struct row *row, const char *format,
+                                                         ...)
+{
+    char reason[BATCH_REASON_MAX + 1];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(reason, sizeof reason, format, values);
+    va_end(values);
+    batch_refuse_row(row->batch, row->csv, row->csv->row_line, reason);
+    return false;
+}
 
 /* The word that begins at `*text`, moved behind it; words are parted by blanks or semicolons. */
 static bool next_word(const char **text, char *word, size_t max)
@@ -146,11 +156,11 @@ static bool read_roles(struct row *row, const char *name, const char *text)
     while (next_word(&text, word, sizeof word - 1)) {
         enum err e = device_add_role(&row->device, role_word(word));
         if (e == ERR_EXISTS)
-            return REFUSE(row, "column %s: '%s' is there twice", name, word);
+            return refuse(row, "column %s: '%s' is there twice", name, word);
         if (e == ERR_TOO_MANY)
-            return REFUSE(row, "column %s: a device holds at most %d roles", name, ROLES_MAX);
+            return refuse(row, "column %s: a device holds at most %d roles", name, ROLES_MAX);
         if (e)
-            return REFUSE(row,
+            return refuse(row,
                           "column %s: '%s' cannot be a role's name; several are parted by blanks "
                           "or semicolons",
                           name, word);
@@ -163,8 +173,8 @@ static bool read_expires(struct row *row, const char *name, const char *text)
 {
     enum expiry expiry = expiry_parse(&row->device.expires, text, row->batch->now);
     if (expiry == EXPIRY_NONE)
-        return REFUSE(row, "column %s: '%.40s': write " EXPIRY_FORMS, name, text);
-    return expiry == EXPIRY_OK || REFUSE(row, "column %s: '%.40s' is over already", name, text);
+        return refuse(row, "column %s: '%.40s': write " EXPIRY_FORMS, name, text);
+    return expiry == EXPIRY_OK || refuse(row, "column %s: '%.40s' is over already", name, text);
 }
 
 /* Why is a text not one that is taken? The commonest reasons by name. */
@@ -183,7 +193,7 @@ static const char *text_problem(const char *text, size_t max)
 
 static bool refuse_text(const struct row *row, const char *name, const char *text, size_t max)
 {
-    return REFUSE(row,
+    return refuse(row,
                   "column %s: %s: a text is UTF-8 without control characters, of at most %zu bytes",
                   name, text_problem(text, max), max);
 }
@@ -198,14 +208,14 @@ static bool read_note(struct row *row, const char *name, const char *text)
 static bool read_client_id(struct row *row, const char *name, const char *text)
 {
     return client_id_set(&row->device, text) ||
-           REFUSE(row, "column %s: " CLIENT_ID_FORMS, name, CLIENT_ID_PATTERN_MAX);
+           refuse(row, "column %s: " CLIENT_ID_FORMS, name, CLIENT_ID_PATTERN_MAX);
 }
 
 static bool read_attribute(struct row *row, const char *name, const char *text)
 {
     enum err e = device_set_attribute(&row->device, name + PREFIX_SIZE, text);
     if (e == ERR_TOO_MANY)
-        return REFUSE(row, "column %s: a device has at most %d attributes", name, ATTRIBUTES_MAX);
+        return refuse(row, "column %s: a device has at most %d attributes", name, ATTRIBUTES_MAX);
     return !e || refuse_text(row, name, text, ATTRIBUTE_VALUE_MAX);
 }
 
@@ -223,7 +233,7 @@ static bool read_cell(struct row *row, const struct column_place *place, const c
     case COLUMN_ATTRIBUTE:
         return read_attribute(row, place->name, text);
     case COLUMN_NONE:
-        return REFUSE(
+        return refuse(
             row, "'%.40s' stands in a column without a name; is there a separator too many?", text);
     case COLUMN_DEVICE:
         break;
@@ -246,8 +256,8 @@ static bool read_id(struct row *row, const char *id)
         return true;
     }
     if (!*id)
-        return REFUSE(row, "column device is empty");
-    return REFUSE(row,
+        return refuse(row, "column device is empty");
+    return refuse(row,
                   "column device: '%.140s' cannot be a device id: it has 1 to %d characters of "
                   "A-Z a-z 0-9 . _ : @ - and begins with a letter or digit",
                   id, DEVICE_ID_MAX);

@@ -31,22 +31,24 @@ const struct command commands[] = {
          "person, use --password or --password-file.\n\n"
          "--from reads CSV, whose first line names the columns: device, role (several are\n"
          "parted by blanks), expires, note, client_id, attr.NAME; or JSON lines, as 'show\n"
-         "--json' answers. What a line leaves out is as the other options say. All devices\n"
-         "are added, or none: each bad line is named. The keys go to stdout or --keys FILE,\n"
-         "as CSV or with --json as JSON lines, before the devices are there: when this\n"
-         "fails, they open nothing.",
+         "--json' and 'list --json' answer. What a line leaves out is as the other options\n"
+         "say. All devices are added, or none: each bad line is named. The keys go to stdout\n"
+         "or --keys FILE, as CSV or with --json as JSON lines, before the devices are there:\n"
+         "when this fails, they open nothing. A million devices take 300 MB of memory, or\n"
+         "500 MB and more with long notes and many attributes.",
      .examples = "  devreg add pump-7\n"
                  "  devreg add pump-7 --set site=kiel --role pump --expires 90d\n"
                  "  devreg add alice --password\n"
                  "  devreg add --from pumps.csv --keys keys.csv\n"
                  "  devreg add --from - --role pump --dry-run\n"
-                 "  devreg add --count 500 --prefix pump- --set site=kiel --keys keys.csv",
+                 "  devreg add --count 500 --prefix pump- --set site=kiel --keys keys.csv\n"
+                 "  devreg add --count 500 --prefix pump- --start 501 --keys more.csv",
      .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
      .options = DEVICE_FIELDS | BIT(ROLE) | BIT(NO_ROLE) | BIT(NO_KEY) | BIT(PASSWORD) |
-                BIT(PASSWORD_FILE) | BIT(FROM) | BIT(COUNT_OF) | BIT(PREFIX) | BIT(KEYS) |
-                BIT(KEEP_GOING) | BIT(DRY_RUN),
+                BIT(PASSWORD_FILE) | BIT(FROM) | BIT(COUNT_OF) | BIT(PREFIX) | BIT(START) |
+                BIT(KEYS) | BIT(KEEP_GOING) | BIT(DRY_RUN),
      .run = cmd_add},
     {.name = "password",
      .words = "ID",

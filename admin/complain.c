@@ -19,6 +19,7 @@ enum status complain(struct call *call, enum status status, const char *format, 
     va_start(values, format);
     vsnprintf(call->complaint, sizeof call->complaint, format, values);
     va_end(values);
+    key_hide(call->complaint); /* a key may have been typed in the wrong place */
     return status;
 }
 
@@ -45,16 +46,41 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_IO] = "see the system's log; the disk may be failing",
 };
 
+const char *file_remedy(int code)
+{
+    switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ENAMETOOLONG:
+    case ELOOP:
+    case EEXIST:
+        return "name another file";
+    case EACCES:
+    case EPERM:
+        return "run it as somebody who may use that file";
+    case EROFS:
+        return "name a file on a disk that can be written to";
+    case ENOSPC:
+    case EDQUOT:
+        return "make room on the disk, then try again";
+    case EFBIG:
+        return "raise the limit on the size of files ('ulimit -f'), then try again";
+    case EPIPE:
+        return "nobody reads it: have it read to its end, or name a file";
+    case EBADF:
+        return "stdout is closed: open it, or name a file";
+    default:
+        return "see the system's log";
+    }
+}
+
 enum status complain_file(struct call *call, const char *path, int code)
 {
     bool misnamed = code == ENOENT || code == ENOTDIR || code == EISDIR || code == ENAMETOOLONG ||
                     code == ELOOP;
-    const char *remedy = misnamed         ? "name another file"
-                         : code == EACCES ? "run it as somebody who may use that file"
-                         : code == ENOSPC ? "make room on the disk, then try again"
-                                          : "see the system's log";
     return complain(call, misnamed ? STATUS_MISUSE : STATUS_FAILED, SHOWN ": %s; %s", path,
-                    strerror(code), remedy);
+                    strerror(code), file_remedy(code));
 }
 
 enum status complain_err(struct call *call, enum err e)
@@ -67,6 +93,10 @@ enum status complain_err(struct call *call, enum err e)
         return complain(call, STATUS_FAILED,
                         "no registry in " SHOWN ": create it with 'devreg%s%s init'", dir,
                         elsewhere ? " -r " : "", elsewhere ? dir : "");
+    if (e == ERR_REPLACED)
+        return complain(call, STATUS_NO,
+                        "the registry in " SHOWN ": %s, so nothing was changed: run it again", dir,
+                        err_text(e));
     if (e == ERR_PERMISSION)
         return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; run it as %s%s", dir,
                         err_text(e), owner_of(dir), geteuid() == 0 ? "" : ", as with sudo");

@@ -46,6 +46,9 @@ void tell(const char *format, ...) PRINTF_LIKE(1, 2);
 void warn(const char *format, ...) PRINTF_LIKE(1, 2);
 void tell_person(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* What to do about a file that cannot be used, for the reason that errno says. */
+const char *file_remedy(int code);
+
 /* The file `path` cannot be used: what errno says, and what to do. Misuse where the name is wrong.
  */
 enum status complain_file(struct call *call, const char *path, int code);

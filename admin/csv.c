@@ -7,26 +7,39 @@ void csv_init(struct csv *csv, size_t line)
     csv->separator = '\0';
     csv->line = csv->row_line = line;
     csv->state = CSV_BEGIN;
-    csv->begun = false;
-    csv->cell_count = csv->used = csv->cell_begin = 0;
+    csv->begun = csv->after_return = false;
+    csv->cell_count = csv->used = csv->cell_begin = csv->long_quote = 0;
     csv->problem = NULL;
+    csv->unclosed = false;
 }
 
 static void row_begin(struct csv *csv)
 {
     csv->begun = true;
     csv->row_line = csv->line;
-    csv->cell_count = csv->used = csv->cell_begin = 0;
+    csv->cell_count = csv->used = csv->cell_begin = csv->long_quote = 0;
     csv->problem = NULL;
+    csv->unclosed = false;
+}
+
+static void note_problem(struct csv *csv, const char *problem, size_t line)
+{
+    if (csv->problem)
+        return;
+    csv->problem = problem;
+    csv->problem_line = line;
 }
 
 static void refuse(struct csv *csv, const char *problem, size_t line)
 {
-    if (!csv->problem) {
-        csv->problem = problem;
-        csv->problem_line = line;
-    }
+    note_problem(csv, problem, line);
     csv->state = CSV_PASS;
+}
+
+static void refuse_quote(struct csv *csv, const char *problem)
+{
+    csv->unclosed = !csv->problem;
+    refuse(csv, problem, csv->quote_line);
 }
 
 static void put(struct csv *csv, char c)
@@ -34,7 +47,7 @@ static void put(struct csv *csv, char c)
     if (csv->used < CSV_ROW_MAX)
         csv->row[csv->used++] = c;
     else if (csv->state == CSV_QUOTED)
-        refuse(csv, "a quote opens here, and is not closed within 65536 bytes", csv->quote_line);
+        refuse_quote(csv, "a quote opens here, and is not closed within 65536 bytes");
     else
         refuse(csv, "it is longer than 65536 bytes", csv->line);
 }
@@ -109,7 +122,6 @@ static void take(struct csv *csv, char c)
             refuse(csv, "behind a closing quote stands neither a separator nor the line's end",
                    csv->line);
         return;
-    case CSV_AFTER_CR:
     case CSV_PASS:
         return;
     }
@@ -125,28 +137,41 @@ static enum csv_result row_end(struct csv *csv)
     return csv->problem ? CSV_BAD : CSV_ROW;
 }
 
+/* Within quotes, or where none stand, it changes nothing: then what follows is still of the row. */
+static void take_nul(struct csv *csv)
+{
+    note_problem(csv, "it holds a NUL byte", csv->line);
+    if (csv->state == CSV_QUOTE || csv->state == CSV_CLOSED)
+        csv->state = CSV_PASS;
+}
+
+static void take_any(struct csv *csv, char c, bool line_end)
+{
+    if (line_end && !csv->long_quote)
+        csv->long_quote = csv->quote_line;
+    if (c)
+        take(csv, c);
+    else
+        take_nul(csv);
+}
+
 static enum csv_result read_byte(struct csv *csv, char c)
 {
-    bool line_feed = c == '\n', after_return = csv->state == CSV_AFTER_CR;
-    if (after_return)
-        csv->state = CSV_BEGIN;
-    if (line_feed && after_return) /* the line that it ends is counted */
+    enum csv_result result = CSV_MORE;
+    bool line_end = c == '\n' || c == '\r';
+    bool counted = c == '\n' && csv->after_return; /* with the CR before it */
+    csv->after_return = c == '\r';
+    if (counted && !csv->begun)
         return CSV_MORE;
     if (!csv->begun)
         row_begin(csv);
-    csv->row_last = csv->line;
-    if (csv->state == CSV_QUOTED || (c != '\n' && c != '\r')) {
-        if (c)
-            take(csv, c);
-        else
-            refuse(csv, "it holds a NUL byte", csv->line);
-        csv->line += line_feed;
-        return CSV_MORE;
-    }
-    enum csv_result result = row_end(csv);
-    csv->line++;
-    if (c == '\r')
-        csv->state = CSV_AFTER_CR;
+    if (!counted)
+        csv->row_last = csv->line;
+    if (csv->state == CSV_QUOTED || !line_end)
+        take_any(csv, c, line_end);
+    else
+        result = row_end(csv);
+    csv->line += line_end && !counted;
     return result;
 }
 
@@ -165,7 +190,7 @@ enum csv_result csv_end(struct csv *csv)
     if (!csv->begun)
         return CSV_MORE;
     if (csv->state == CSV_QUOTED)
-        refuse(csv, "a quote opens here, and is never closed", csv->quote_line);
+        refuse_quote(csv, "a quote opens here, and is never closed");
     return row_end(csv);
 }
 

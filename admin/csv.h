@@ -9,7 +9,7 @@
  *   - a quote within a cell that does not begin with one is text: 5" pipe
  *
  * A bad row is told and passed over up to its line's end, so one forgotten quote costs at most
- * CSV_ROW_MAX bytes of what follows it.
+ * CSV_ROW_MAX bytes of what follows it. A NUL makes a row bad, and ends no quotes.
  */
 #ifndef DEVREG_ADMIN_CSV_H
 #define DEVREG_ADMIN_CSV_H
@@ -29,9 +29,11 @@ struct csv {
     char separator;            /* NUL until it is known */
     size_t line;               /* that is read now, from 1 on */
     size_t row_line, row_last; /* the lines that the row has */
+    size_t long_quote;         /* the line of its first quote with a line's end in it, or 0 */
     size_t cell_count;         /* of the row; empty ones behind CSV_CELLS_MAX are not counted */
     const char *problem;
     size_t problem_line;
+    bool unclosed; /* the problem is that quote */
 
     /* The rest is its own. */
     enum csv_state {
@@ -40,10 +42,10 @@ struct csv {
         CSV_QUOTED,
         CSV_QUOTE, /* in quotes, after a quote: its end, or the first of two */
         CSV_CLOSED,
-        CSV_AFTER_CR,
         CSV_PASS
     } state;
-    bool begun; /* the row has a byte */
+    bool begun;        /* the row has a byte */
+    bool after_return; /* a line feed ends the same line */
     size_t used, cell_begin, quote_line;
     size_t cells[CSV_CELLS_MAX]; /* where each begins */
     char row[CSV_ROW_MAX + 1];   /* each cell ends in NUL */

@@ -7,6 +7,7 @@
 #include "admin/complain.h"
 #include "admin/lookup.h"
 #include "admin/when.h"
+#include "registry/key.h"
 #include "registry/text.h"
 
 enum status text_take(struct call *call, enum option option, char *to, size_t max)
@@ -14,6 +15,10 @@ enum status text_take(struct call *call, enum option option, char *to, size_t ma
     const char *text = call_option(call, option);
     if (!text)
         return STATUS_DONE;
+    if (key_is_within(text))
+        return complain(call, STATUS_MISUSE,
+                        "--%s: it holds a key, which anybody could read there; take it out",
+                        option_rows[option].name);
     if (text_is_plain(text, max) && text_copy(to, max, text))
         return STATUS_DONE;
     return complain(call, STATUS_MISUSE,
@@ -108,6 +113,10 @@ enum status device_take_pair(struct call *call, struct device *device, const cha
     enum status status = pair_split(call, pair, name, &value);
     if (status)
         return status;
+    if (key_is_within(value))
+        return complain(call, STATUS_MISUSE,
+                        "%s: its value holds a key, which anybody could read there; take it out",
+                        name);
     enum err e = device_set_attribute(device, name, value);
     if (e == ERR_TOO_MANY)
         return complain(call, STATUS_NO, "%s: a device has at most %d attributes; --unset one",
@@ -144,12 +153,15 @@ enum status device_take_roles(struct call *call, struct device *device, enum opt
         enum err e = device_add_role(device, role);
         if (e == ERR_INVALID)
             status = check_role_name(call, role);
-        else if (e == ERR_EXISTS)
+        else if (e == ERR_EXISTS && option == OPT_ADD_ROLE)
             status =
                 complain(call, STATUS_NO, "%s: it holds the role @%s already", device->id, role);
+        else if (e == ERR_EXISTS)
+            status =
+                complain(call, STATUS_MISUSE, "--role: @%s is there twice: name it once", role);
         else if (e)
-            status = complain(call, STATUS_NO, "%s: a device holds at most %d roles", device->id,
-                              ROLES_MAX);
+            status = complain(call, STATUS_NO, "--%s: a device holds at most %d roles",
+                              option_rows[option].name, ROLES_MAX);
         detail_add(call, "+@%s", role);
     }
     return status;

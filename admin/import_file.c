@@ -9,6 +9,7 @@
 #include "admin/hex.h"
 #include "admin/record_reader.h"
 #include "registry/record.h"
+#include "registry/text.h"
 
 /* An array that is full, moved to twice the room. */
 static void *grow(void *items, size_t count, size_t *room, size_t size)
@@ -59,10 +60,8 @@ static char *fold(const char *name)
     size_t size = strlen(name) + 1;
     char *folded = memory_get(size);
     memcpy(folded, name, size);
-    for (char *c = folded; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c | 0x20);
-    }
+    for (char *c = folded; *c; c++)
+        *c = (char)text_fold(*c);
     return folded;
 }
 

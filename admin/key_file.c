@@ -13,6 +13,7 @@
 
 #include "admin/complain.h"
 #include "admin/json.h"
+#include "admin/secret.h"
 
 static const char part_suffix[] = ".part";
 
@@ -21,18 +22,29 @@ static const char part_suffix[] = ".part";
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { ENDING = sizeof ending / sizeof *ending };
 static const char *volatile left_behind;
+static volatile int left_file;
+
+/* Is `path` still the file that is open? */
+static bool is_same(const char *path, int file)
+{
+    struct stat named, opened;
+    return lstat(path, &named) == 0 && fstat(file, &opened) == 0 && named.st_dev == opened.st_dev &&
+           named.st_ino == opened.st_ino;
+}
 
 static void remove_and_end(int number)
 {
-    (void)unlink(left_behind);
+    if (is_same(left_behind, left_file))
+        (void)unlink(left_behind);
     (void)signal(number, SIG_DFL);
     (void)raise(number);
 }
 
 /* One that is ignored, as by nohup, stays so. */
-static void catch_ends(const char *part)
+static void catch_ends(const char *part, int file)
 {
     left_behind = part;
+    left_file = file;
     for (size_t i = 0; i < ENDING; i++) {
         if (signal(ending[i], remove_and_end) == SIG_IGN)
             (void)signal(ending[i], SIG_IGN);
@@ -87,7 +99,7 @@ static bool is_there(const char *path)
 }
 
 /* What a devreg that did not come to its end left behind. */
-enum left { LEFT_UNCLEAR, LEFT_KEYS, LEFT_NOTHING, LEFT_BUSY };
+enum left { LEFT_UNCLEAR, LEFT_KEYS, LEFT_EMPTY, LEFT_BUSY, LEFT_FOREIGN };
 
 static bool first_key(const char *text, char id[static DEVICE_ID_MAX + 1],
                       char key[static KEY_TEXT_SIZE + 1])
@@ -99,7 +111,8 @@ static bool first_key(const char *text, char id[static DEVICE_ID_MAX + 1],
            key_well_formed(key);
 }
 
-/* Devices are added all or none, after their keys were written, so the first one tells of all. */
+/* A key that opens its device tells that all were added. One that does not tells nothing: the
+ * device may have been removed since, or be in another registry. */
 static enum left judge_key(struct call *call, const char *id, const char *key)
 {
     struct device device;
@@ -108,7 +121,7 @@ static enum left judge_key(struct call *call, const char *id, const char *key)
         e = registry_get_device(call->registry, id, &device);
     registry_end(call->registry);
     if (e)
-        return e == ERR_NOT_FOUND ? LEFT_NOTHING : LEFT_UNCLEAR;
+        return LEFT_UNCLEAR;
     bool opens = credential_of_key(&device, key, registry_secret(call->registry), call->now);
     device_clear(&device);
     return opens ? LEFT_KEYS : LEFT_UNCLEAR;
@@ -117,10 +130,10 @@ static enum left judge_key(struct call *call, const char *id, const char *key)
 static enum left judge_file(struct call *call, int file)
 {
     char text[2 * DEVICE_ID_MAX + KEY_TEXT_SIZE], id[DEVICE_ID_MAX + 1], key[KEY_TEXT_SIZE + 1];
-    if (flock(file, LOCK_EX | LOCK_NB) != 0)
+    if (flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return LEFT_BUSY;
     ssize_t size = read(file, text, sizeof text - 1);
-    enum left left = size == 0 ? LEFT_NOTHING : LEFT_UNCLEAR;
+    enum left left = size == 0 ? LEFT_EMPTY : LEFT_UNCLEAR;
     text[size > 0 ? size : 0] = '\0';
     if (first_key(text, id, key))
         left = judge_key(call, id, key);
@@ -131,6 +144,9 @@ static enum left judge_file(struct call *call, int file)
 
 static enum left judge_part(struct call *call, const char *part)
 {
+    struct stat info;
+    if (lstat(part, &info) == 0 && !S_ISREG(info.st_mode))
+        return LEFT_FOREIGN;
     int file = open(part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return LEFT_UNCLEAR;
@@ -149,21 +165,23 @@ static enum status check_part(struct call *call, const char *path, const char *p
                         SHOWN ": a devreg that was killed left it; its devices were added, and it "
                               "holds their keys: rename it to " SHOWN,
                         part, path);
-    case LEFT_NOTHING:
+    case LEFT_EMPTY:
         return complain(call, STATUS_NO,
-                        SHOWN ": a devreg that was killed left it; its devices were not added, and "
-                              "its keys open nothing: remove it",
-                        part);
+                        SHOWN ": it is empty, and no devreg is at work on it: remove it", part);
     case LEFT_BUSY:
         return complain(call, STATUS_NO,
                         SHOWN ": another devreg is at work on it: name another file for the keys",
+                        part);
+    case LEFT_FOREIGN:
+        return complain(call, STATUS_NO,
+                        SHOWN ": it is there, and no file of keys: name another file for the keys",
                         part);
     case LEFT_UNCLEAR:
         break;
     }
     return complain(call, STATUS_NO,
-                    SHOWN ": a devreg that was killed left it; if its devices were added (see "
-                          "'devreg log'), it holds their keys: rename it to " SHOWN
+                    SHOWN ": a devreg that was killed left it; if its devices were added to any "
+                          "registry (see 'devreg log'), it holds their keys: rename it to " SHOWN
                           "; else remove it",
                     part, path);
 }
@@ -179,15 +197,20 @@ static enum status check_directory(struct call *call, const char *path)
     return status;
 }
 
+static enum status complain_there(struct call *call, const char *path)
+{
+    return complain(call, STATUS_NO,
+                    SHOWN ": it is there already, and is not overwritten: name a new file for the "
+                          "keys",
+                    path);
+}
+
 enum status key_file_check(struct call *call, const char *path)
 {
     if (!*path)
         return complain(call, STATUS_MISUSE, "--keys: it needs the name of a new file");
     if (is_there(path))
-        return complain(call, STATUS_NO,
-                        SHOWN ": it is there already, and is not overwritten: name a new file "
-                              "for the keys",
-                        path);
+        return complain_there(call, path);
     char *part = part_of(path);
     enum status status = check_part(call, path, part);
     free(part);
@@ -201,8 +224,28 @@ static void warn_of_readers(void)
         warn("the keys go to a file that others can read: --keys FILE makes one that they cannot");
 }
 
+/* Another devreg may have begun, or ended, since the names were looked at. */
+static enum status part_make(struct call *call, struct key_file *out)
+{
+    out->file = open(out->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int code = errno;
+    enum status status = STATUS_DONE;
+    if (out->file < 0 && code == EEXIST)
+        status = check_part(call, out->path, out->part);
+    if (out->file < 0)
+        return status ? status : complain_file(call, out->part, code);
+    catch_ends(out->part, out->file);
+    (void)flock(out->file, LOCK_EX); /* tells others that it is not left behind */
+    if (is_there(out->path)) {
+        key_file_remove(out);
+        status = complain_there(call, out->path);
+    }
+    return status;
+}
+
 enum status key_file_open(struct call *call, struct key_file *out, const char *path)
 {
+    enum status status = STATUS_DONE;
     out->path = path;
     out->json = call->json;
     out->part = NULL;
@@ -212,15 +255,7 @@ enum status key_file_open(struct call *call, struct key_file *out, const char *p
     out->file = STDOUT_FILENO;
     if (path) {
         out->part = part_of(path);
-        out->file = open(out->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (out->file < 0) {
-            int code = errno;
-            free(out->part);
-            out->part = NULL;
-            return complain_file(call, path, code);
-        }
-        catch_ends(out->part);
-        (void)flock(out->file, LOCK_EX | LOCK_NB); /* tells others that it is not left behind */
+        status = part_make(call, out);
     } else {
         warn_of_readers();
     }
@@ -228,18 +263,15 @@ enum status key_file_open(struct call *call, struct key_file *out, const char *p
         memcpy(out->buffer, "device,key\n", 11);
         out->used = 11;
     }
-    return STATUS_DONE;
+    if (status)
+        key_file_close(out);
+    return status;
 }
 
 static bool flush(struct key_file *out)
 {
-    for (size_t at = 0; at < out->used && !out->code;) {
-        ssize_t put = write(out->file, out->buffer + at, out->used - at);
-        if (put > 0)
-            at += (size_t)put;
-        else if (put == 0 || errno != EINTR)
-            out->code = put ? errno : EIO;
-    }
+    if (!out->code && !secret_write(out->file, out->buffer, out->used))
+        out->code = errno;
     out->used = 0;
     return !out->code;
 }
@@ -286,18 +318,23 @@ enum status key_file_sync(struct call *call, struct key_file *out)
         return STATUS_DONE;
     if (out->path)
         return complain(call, STATUS_FAILED,
-                        SHOWN ": the keys cannot be written: %s; nothing was added", out->path,
-                        strerror(out->code));
+                        SHOWN ": the keys cannot be written: %s; nothing was added; %s", out->path,
+                        strerror(out->code), file_remedy(out->code));
     return complain(call, STATUS_FAILED,
                     "the keys cannot be written: %s; nothing was added, and keys that were written "
-                    "open nothing",
-                    strerror(out->code));
+                    "open nothing; %s",
+                    strerror(out->code), file_remedy(out->code));
 }
 
-void key_file_hold(const struct key_file *out)
+enum status key_file_hold(struct call *call, const struct key_file *out)
 {
-    if (out->path)
-        hold_ends(true);
+    hold_ends(true);
+    if (!out->path || is_same(out->part, out->file))
+        return STATUS_DONE;
+    return complain(call, STATUS_FAILED,
+                    SHOWN ": it was removed or replaced meanwhile, so nothing was added: leave it "
+                          "alone, and run it again",
+                    out->part);
 }
 
 /* Never over a file that came meanwhile. */
@@ -312,34 +349,63 @@ static int move(const char *from, const char *to)
     return unlink(from) == 0 ? 0 : errno;
 }
 
+static int copy_to(struct key_file *out, int file)
+{
+    ssize_t got;
+    for (off_t at = 0; (got = pread(out->file, out->buffer, sizeof out->buffer, at)) > 0;
+         at += got) {
+        if (!secret_write(file, out->buffer, (size_t)got))
+            return errno;
+    }
+    return got < 0 || fsync(file) != 0 ? errno : 0;
+}
+
+/* All that is left of path.part is the open file. */
+static int write_anew(struct key_file *out)
+{
+    int file = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0)
+        return errno;
+    int code = copy_to(out, file);
+    (void)close(file); /* synced, or of no use */
+    if (code)
+        (void)unlink(out->path);
+    return code;
+}
+
 enum status key_file_keep(struct call *call, struct key_file *out)
 {
+    out->kept = true;
     if (!out->path)
         return STATUS_DONE;
-    int code = move(out->part, out->path);
-    out->kept = true;
+    bool same = is_same(out->part, out->file);
+    int code = same ? move(out->part, out->path) : write_anew(out);
     if (!code) {
         (void)sync_directory(out->path); /* under either name the keys are on the disk */
         return STATUS_DONE;
     }
+    if (same && is_same(out->part, out->file))
+        return complain(call, STATUS_FAILED,
+                        "the devices were added, and their keys are in " SHOWN
+                        ": it could not be renamed to " SHOWN ": %s",
+                        out->part, out->path, strerror(code));
     return complain(call, STATUS_FAILED,
-                    "the devices were added, and their keys are in " SHOWN
-                    ": it could not be renamed to " SHOWN ": %s",
+                    "the devices were added, but " SHOWN " with their keys was removed meanwhile, "
+                    "and " SHOWN " cannot be written: %s; give them keys with 'devreg rotate'",
                     out->part, out->path, strerror(code));
 }
 
 void key_file_remove(struct key_file *out)
 {
-    if (out->path)
+    if (out->path && is_same(out->part, out->file))
         (void)unlink(out->part); /* what stays is named in the next attempt */
 }
 
 void key_file_close(struct key_file *out)
 {
-    if (out->path) {
-        release_ends(out->kept ? SIG_IGN : SIG_DFL);
+    release_ends(out->kept ? SIG_IGN : SIG_DFL);
+    if (out->path && out->file >= 0)
         (void)close(out->file); /* synced, or given up */
-    }
     crypto_wipe(out->buffer, sizeof out->buffer);
     free(out->part);
     out->part = NULL;

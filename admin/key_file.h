@@ -9,7 +9,8 @@
  *   ended before the commit   FILE.part is removed, or left by SIGKILL: keys of nobody
  *   ended after the commit    FILE; or FILE.part, left by SIGKILL: the keys
  *
- * So FILE is always right, and FILE.part is looked into: key_file_check.
+ * So FILE, once it is there, holds the keys of devices that were added, and FILE.part is looked
+ * into: key_file_check.
  */
 #ifndef DEVREG_ADMIN_KEY_FILE_H
 #define DEVREG_ADMIN_KEY_FILE_H
@@ -45,10 +46,12 @@ MUST_CHECK bool key_file_add(struct key_file *out, const char *device, uint32_t 
 /* All is written, and synced. The caller goes on only then. */
 MUST_CHECK enum status key_file_sync(struct call *call, struct key_file *out);
 
-/* The commit comes: from now on a signal that ends the program waits for what follows. */
-void key_file_hold(const struct key_file *out);
+/* The commit comes: from now on a signal that ends the program waits for what follows. A complaint
+ * where path.part was removed or replaced: then there may be no commit. */
+MUST_CHECK enum status key_file_hold(struct call *call, const struct key_file *out);
 
-/* The devices are in the registry: path.part becomes path. */
+/* The devices are in the registry: path.part becomes path. Where it was removed meanwhile, path is
+ * written anew. */
 MUST_CHECK enum status key_file_keep(struct call *call, struct key_file *out);
 
 /* They are not. */

@@ -31,6 +31,7 @@ enum option {
     OPT_FROM,
     OPT_COUNT_OF,
     OPT_PREFIX,
+    OPT_START,
     OPT_KEYS,
     OPT_KEEP_GOING,
     OPT_DRY_RUN,

@@ -53,7 +53,8 @@ const char *presence_state_name(enum presence_state state)
 enum presence_state presence_view_get(const struct presence_view *view, const struct device *device,
                                       struct presence *presence)
 {
-    enum err e = view->txn && !view->off ? presence_get(view->txn, device->id, presence) : ERR_NO_REGISTRY;
+    enum err e =
+        view->txn && !view->off ? presence_get(view->txn, device->id, presence) : ERR_NO_REGISTRY;
     if (e == ERR_NOT_FOUND || (!e && presence->generation != device->generation))
         return PRESENCE_NEVER;
     if (e)

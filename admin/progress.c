@@ -35,9 +35,9 @@ static int terminal_open(void)
     return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-void progress_begin(struct progress *progress)
+void progress_begin(struct progress *progress, bool shown)
 {
-    *progress = (struct progress){.terminal = terminal_open(), .begin = clock_ms()};
+    *progress = (struct progress){.terminal = shown ? terminal_open() : -1, .begin = clock_ms()};
 }
 
 int64_t progress_time(const struct progress *progress)

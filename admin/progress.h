@@ -23,7 +23,8 @@ struct progress {
     bool drawn;
 };
 
-void progress_begin(struct progress *progress);
+/* `shown`: may it be drawn at all? */
+void progress_begin(struct progress *progress, bool shown);
 
 /* The next step begins. */
 void progress_step(struct progress *progress, enum step step, uint64_t total);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -153,16 +154,25 @@ void key_credential(struct call *call, const char *device, struct credential *cr
     credential->secret_size = KEY_HASH_SIZE;
 }
 
-bool secret_write(const char *text, size_t size)
+/* May a write that failed be tried again? A pipe or terminal may be one that does not wait. */
+static bool write_again(int file)
+{
+    struct pollfd ready = {.fd = file, .events = POLLOUT};
+    if (errno == EINTR)
+        return true;
+    return errno == EAGAIN && (poll(&ready, 1, -1) >= 0 || errno == EINTR);
+}
+
+bool secret_write(int file, const char *text, size_t size)
 {
     while (size) {
-        ssize_t put = write(STDOUT_FILENO, text, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
+        ssize_t put = write(file, text, size);
+        if (put == 0)
+            errno = EIO;
+        if (put == 0 || (put < 0 && !write_again(file)))
             return false;
-        text += put;
-        size -= (size_t)put;
+        text += put > 0 ? put : 0;
+        size -= put > 0 ? (size_t)put : 0;
     }
     return true;
 }

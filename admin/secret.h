@@ -26,7 +26,8 @@ MUST_CHECK enum status password_credential(struct call *call, struct credential 
 void key_credential(struct call *call, const char *device, struct credential *credential,
                     char key[static KEY_TEXT_SIZE + 1]);
 
-/* Writes all of `text` to stdout past the buffers of stdio, which nobody would wipe. */
-bool secret_write(const char *text, size_t size);
+/* Writes all of `text` past the buffers of stdio, which nobody would wipe, and waits where the file
+ * takes no more for now. False with errno. */
+bool secret_write(int file, const char *text, size_t size);
 
 #endif

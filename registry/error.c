@@ -17,6 +17,7 @@ static const char *const texts[ERR_COUNT] = {
     [ERR_NO_REGISTRY] = "there is no registry",
     [ERR_PERMISSION] = "permission denied",
     [ERR_FILESYSTEM] = "on a network or FUSE file system, where LMDB is not safe",
+    [ERR_REPLACED] = "replaced meanwhile by an import",
     [ERR_OTHER_PID_NS] = "in use from another container",
     [ERR_NO_MEMORY] = "out of memory",
     [ERR_RANDOM] = "the system's random source failed",

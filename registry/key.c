@@ -1,5 +1,6 @@
 #include "registry/key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "registry/device.h"
@@ -9,7 +10,8 @@ enum { PREFIX_SIZE = 7, BODY_SIZE = 30, CHECK_SIZE = 6, DRAW_SIZE = 40 };
 static const char prefix[] = "devreg_";
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* CRC-32 as in IEEE 802.3 and zlib, bit by bit: 37 bytes, once a login. */
+/* CRC-32 as in IEEE 802.3 and zlib, bit by bit: 37 bytes of a key that is made, or typed where none
+ * belongs. */
 static uint32_t crc32(const char *data, size_t size)
 {
     uint32_t crc = 0xffffffff;
@@ -63,13 +65,31 @@ bool key_well_formed(const char *text)
     return memcmp(check, text + PREFIX_SIZE + BODY_SIZE, CHECK_SIZE) == 0;
 }
 
+bool key_is_within(const char *text)
+{
+    char key[KEY_TEXT_SIZE + 1];
+    bool found = false;
+    for (const char *at = strstr(text, prefix); at && !found; at = strstr(at + 1, prefix)) {
+        snprintf(key, sizeof key, "%s", at);
+        found = key_well_formed(key);
+    }
+    crypto_wipe(key, sizeof key);
+    return found;
+}
+
 void key_hide(char *text)
 {
-    for (char *at = strstr(text, prefix); at; at = strstr(at, prefix)) {
+    for (char *at = strstr(text, prefix); at;) {
         at += PREFIX_SIZE;
+        char *next = strstr(at, prefix); /* a second key may follow at once */
         size_t size = strspn(at, digits);
-        memset(at, '*', size);
-        at += size;
+        if (size > BODY_SIZE + CHECK_SIZE)
+            size = BODY_SIZE + CHECK_SIZE;
+        if (next && size > (size_t)(next - at))
+            size = (size_t)(next - at);
+        if (size > KEY_PART_MAX)
+            memset(at, '*', size);
+        at = next;
     }
 }
 

@@ -24,8 +24,13 @@ void key_generate(char text[static KEY_TEXT_SIZE + 1]);
 /* Has `text` the form of a key, the CRC-32 included? */
 bool key_well_formed(const char *text);
 
-/* Overwrites with "*" what follows "devreg_" in `text`, up to the next character that no key has:
- * for a log, since a key may end up in any field of a CONNECT. */
+/* Does a key that is well-formed stand anywhere in `text`? */
+bool key_is_within(const char *text);
+
+/* Overwrites with "*" what may be a key in `text`, behind its "devreg_": for a log or a message,
+ * since a key may end up in any field of a CONNECT, or of a file. Up to KEY_PART_MAX characters are
+ * no key, and tell too little of one that was cut: they stay, as in the name of a directory. */
+enum { KEY_PART_MAX = 11 };
 void key_hide(char *text);
 
 /* What is kept of a key: BLAKE2b-256 under the registry's secret, bound to the device and the

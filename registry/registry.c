@@ -9,18 +9,13 @@
 #include "registry/registry_internal.h"
 #include "registry/text.h"
 
-static uint8_t fold(char c)
-{
-    return (uint8_t)((unsigned char)(c - 'A') < 26 ? c | 0x20 : c);
-}
-
 struct key_text key_of_name(enum record_kind kind, const char *name)
 {
     struct key_text key;
     size_t size = 0;
     key.data[size++] = (uint8_t)kind;
     for (; *name && size < KEY_MAX; name++)
-        key.data[size++] = fold(*name);
+        key.data[size++] = text_fold(*name);
     key.size = *name ? 0 : size;
     return key;
 }
@@ -77,7 +72,8 @@ void number_put(struct txn *txn, const struct key_text *key, uint64_t value)
     put_packed(txn, key, &pack);
 }
 
-enum err registry_refresh_secret(struct registry *registry)
+/* The secret in the open scope; lent. */
+static enum err secret_find(struct registry *registry, struct bytes *secret)
 {
     const struct key_text key = key_of_name(KIND_SETTINGS, "");
     struct bytes record;
@@ -85,11 +81,30 @@ enum err registry_refresh_secret(struct registry *registry)
     if (e)
         return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
     struct unpack u = {.rest = record};
-    struct bytes secret = unpack_blob(&u, CRYPTO_KEY_SIZE);
-    if (!unpack_done(&u) || secret.size != CRYPTO_KEY_SIZE)
+    struct bytes found = unpack_blob(&u, CRYPTO_KEY_SIZE);
+    if (!unpack_done(&u) || found.size != CRYPTO_KEY_SIZE)
         return ERR_DAMAGED;
-    memcpy(registry->secret, secret.data, CRYPTO_KEY_SIZE);
+    *secret = found;
     return ERR_OK;
+}
+
+enum err registry_refresh_secret(struct registry *registry)
+{
+    struct bytes secret;
+    enum err e = secret_find(registry, &secret);
+    if (!e)
+        memcpy(registry->secret, secret.data, CRYPTO_KEY_SIZE);
+    return e;
+}
+
+/* What was hashed under a secret that is gone would open nothing. */
+static enum err secret_check(struct registry *registry)
+{
+    struct bytes secret;
+    enum err e = secret_find(registry, &secret);
+    if (!e && memcmp(registry->secret, secret.data, CRYPTO_KEY_SIZE) != 0)
+        e = ERR_REPLACED;
+    return e;
 }
 
 enum err registry_open(struct registry **out, const char *dir, enum store_mode mode)
@@ -165,7 +180,10 @@ enum err registry_write(struct registry *registry, const char *who, int64_t now)
     registry->writes = true;
     registry->now = now;
     snprintf(registry->who, sizeof registry->who, "%s", who);
-    return ERR_OK;
+    e = secret_check(registry);
+    if (e)
+        registry_end(registry);
+    return e;
 }
 
 enum err registry_commit(struct registry *registry)

@@ -58,7 +58,9 @@ MUST_CHECK enum err registry_refresh_secret(struct registry *registry);
 MUST_CHECK enum err registry_read(struct registry *registry);
 uint64_t registry_snapshot(const struct registry *registry);
 
-/* Begins a write scope, waiting for other writers. `who` stands in the log (cut to LOG_WHO_MAX). */
+/* Begins a write scope, waiting for other writers. `who` stands in the log (cut to LOG_WHO_MAX).
+ * ERR_REPLACED where the secret is no longer that of registry_secret: what was hashed under it has
+ * to be made anew, after registry_refresh_secret. */
 MUST_CHECK enum err registry_write(struct registry *registry, const char *who, int64_t now);
 /* Ends it and makes it so; ERR_OK when it is on the disk. */
 MUST_CHECK enum err registry_commit(struct registry *registry);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Is `text` well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1), line and
  * paragraph separators or direction overrides, and at most `max` bytes long? "" is fine. */
@@ -17,5 +18,12 @@ char *text_escape(char *out, size_t size, const char *text);
 /* Copies `from` to `to`, which has room for `max` bytes and the NUL. False, and `to` untouched,
  * where it does not fit. */
 bool text_copy(char *to, size_t max, const char *from);
+
+/* A letter from A to Z in lower case; any other byte as it is. Names that differ in nothing else
+ * are twins. */
+static inline uint8_t text_fold(char c)
+{
+    return (uint8_t)((unsigned char)(c - 'A') < 26 ? c | 0x20 : c);
+}
 
 #endif

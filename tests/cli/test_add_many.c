@@ -304,7 +304,8 @@ static void killed_before_the_commit_it_leaves_keys_under_another_name(void **st
     assert_false(is_there(fixture->keys));
     assert_int_equal(count_devices(fixture->registry), 0);
     assert_exit(add_start(fixture), 1);
-    assert_said(fixture, "its devices were not added, and its keys open nothing: remove it");
+    assert_said(fixture, "if its devices were added to any registry (see 'devreg log'), it holds "
+                         "their keys: rename it to ");
     assert_int_equal(unlink(fixture->part), 0);
     assert_exit(add_start(fixture), 0);
     assert_keys_open(fixture, fixture->keys, FEW);
@@ -366,6 +367,102 @@ static void keys_that_are_good_are_told_from_others(void **state)
     assert_keys_open(fixture, fixture->part, FEW);
 }
 
+/* Nothing is said to be of no use that may be the keys of devices. */
+static void keys_are_not_called_useless_because_their_first_device_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[DEVICE_ID_MAX + 1];
+    write_devices(fixture, FEW);
+    assert_exit(add_start(fixture), 0);
+    assert_int_equal(rename(fixture->keys, fixture->part), 0);
+    snprintf(id, sizeof id, "pump-%05zu", number_at(0, FEW));
+    assert_int_equal(registry_write(fixture->registry, "tester", NOW), ERR_OK);
+    assert_int_equal(registry_remove_device(fixture->registry, id), ERR_OK);
+    assert_int_equal(registry_commit(fixture->registry), ERR_OK);
+    assert_exit(add_start(fixture), 1);
+    assert_said(fixture, "if its devices were added to any registry");
+    assert_true(is_there(fixture->part));
+}
+
+static void keys_that_vanish_before_the_commit_undo_all(void **state)
+{
+    struct fixture *fixture = *state;
+    pid_t pid = add_until_keys(fixture);
+    assert_int_equal(unlink(fixture->part), 0);
+    registry_end(fixture->registry);
+    assert_exit(pid, 3);
+    assert_said(fixture, "it was removed or replaced meanwhile, so nothing was added");
+    assert_false(is_there(fixture->keys));
+    assert_int_equal(count_devices(fixture->registry), 0);
+}
+
+/* As `devreg import` does with an export that has hashes: keys that were hashed before would open
+ * nothing. */
+static void a_secret_that_was_replaced_meanwhile_undoes_all(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint8_t secret[CRYPTO_KEY_SIZE] = {7};
+    pid_t pid = add_until_keys(fixture);
+    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
+    assert_int_equal(registry_commit(fixture->registry), ERR_OK);
+    assert_exit(pid, 1);
+    assert_said(fixture, "replaced meanwhile by an import, so nothing was changed: run it again");
+    assert_false(is_there(fixture->part));
+    assert_false(is_there(fixture->keys));
+    assert_int_equal(count_devices(fixture->registry), 0);
+    assert_exit(add_start(fixture), 0);
+    assert_keys_open(fixture, fixture->keys, FEW);
+}
+
+/* All that can be read, from the beginning of the stream to its end. */
+static size_t count_lines(int file)
+{
+    char data[4096];
+    size_t lines = 0;
+    ssize_t got;
+    while ((got = read(file, data, sizeof data)) > 0) {
+        for (ssize_t i = 0; i < got; i++)
+            lines += data[i] == '\n';
+    }
+    assert_int_equal(got, 0);
+    return lines;
+}
+
+/* Waits until the pipe is full: its writer has to wait, or to give up. */
+static void await_full(int pipe)
+{
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    struct pollfd room = {.fd = pipe, .events = POLLOUT};
+    while (poll(&room, 1, 0) == 1) {
+        assert_true(now_ms() < deadline);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+static void a_stdout_that_does_not_wait_loses_no_key(void **state)
+{
+    struct fixture *fixture = *state;
+    int ends[2];
+    write_devices(fixture, MANY);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (dup2(ends[1], STDOUT_FILENO) < 0)
+            _exit(126);
+        execl(DEVREG, "devreg", "-r", fixture->path, "add", "--from", fixture->devices,
+              (char *)NULL);
+        _exit(127);
+    }
+    await_full(ends[1]);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(count_lines(ends[0]), MANY + 1);
+    assert_int_equal(close(ends[0]), 0);
+    assert_exit(pid, 0);
+    assert_int_equal(count_devices(fixture->registry), MANY);
+}
+
 static void a_device_that_came_meanwhile_undoes_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -393,6 +490,10 @@ int main(void)
         test(a_file_that_came_meanwhile_is_not_overwritten),
         test(keys_that_are_good_are_told_from_others),
         test(a_device_that_came_meanwhile_undoes_all),
+        test(keys_are_not_called_useless_because_their_first_device_is_gone),
+        test(keys_that_vanish_before_the_commit_undo_all),
+        test(a_secret_that_was_replaced_meanwhile_undoes_all),
+        test(a_stdout_that_does_not_wait_loses_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,40 @@ static void a_bar_shows_how_far_many_devices_are(void **state)
     assert_non_null(strstr(session.said, "\r\x1b[KAdded 200,000 devices in "));
 }
 
+/* What comes on the terminal is made of whole lines: ids with their keys. */
+static void assert_keys_only(const char *said)
+{
+    assert_int_equal(strncmp(said, "device,key\r\n", 12), 0);
+    for (said += 12; strncmp(said, "Added ", 6) != 0; said = strchr(said, '\n') + 1) {
+        char *end;
+        assert_int_equal(strncmp(said, "screen-", 7), 0);
+        (void)strtoul(said + 7, &end, 10);
+        assert_int_equal(strncmp(end, ",devreg_", 8), 0);
+        assert_int_equal(strcspn(end, "\r"), 44);
+        assert_non_null(strchr(said, '\n'));
+    }
+}
+
+/* They come slowly enough for a bar: the devices come through a pipe, after the time of one. */
+static void keys_on_a_terminal_have_no_bar_among_them(void **state)
+{
+    struct session session;
+    char fifo[100];
+    (void)state;
+    assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
+    RUN(&session, WORD("add"), WORD("--from"), fifo);
+    int pipe = open(fifo, O_WRONLY | O_CLOEXEC);
+    assert_true(pipe >= 0);
+    assert_int_equal(write(pipe, "device\n", 7), 7);
+    (void)poll(NULL, 0, 300); /* a bar is drawn from 100 ms on */
+    for (int i = 0; i < 500; i++)
+        assert_true(dprintf(pipe, "screen-%d\n", i) > 0);
+    assert_int_equal(close(pipe), 0);
+    assert_exit(session_end(&session), 0);
+    assert_keys_only(session.said);
+    assert_int_equal(unlink(fifo), 0);
+}
+
 /* Writes devices into the pipe until it has been said. */
 static void write_until(struct session *session, int pipe, const char *text)
 {
@@ -348,6 +382,7 @@ int main(void)
         cmocka_unit_test(without_a_terminal_a_password_is_not_asked_for),
         cmocka_unit_test(a_bar_shows_how_far_many_devices_are),
         cmocka_unit_test(of_a_pipe_nobody_knows_the_end),
+        cmocka_unit_test(keys_on_a_terminal_have_no_bar_among_them),
         cmocka_unit_test(a_stopped_terminal_does_not_hold_a_transaction_up),
     };
     return cmocka_run_group_tests(tests, make_registry, remove_registry);

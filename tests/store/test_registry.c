@@ -155,23 +155,6 @@ static void a_presence_store_that_was_lost_is_made_again(void **state)
     store_close(presence);
 }
 
-static void each_registry_has_a_secret_of_its_own_and_keeps_it(void **state)
-{
-    struct fixture *fixture = *state;
-    struct registry *other;
-    uint8_t kept[CRYPTO_KEY_SIZE];
-    char path[TEMPDIR_MAX];
-    memcpy(kept, registry_secret(fixture->registry), sizeof kept);
-    path_join(path, fixture->dir.path, "other");
-    assert_int_equal(registry_create(path, geteuid(), getegid(), "x", NOW), ERR_OK);
-    assert_int_equal(registry_open(&other, path, STORE_READ), ERR_OK);
-    assert_memory_not_equal(kept, registry_secret(other), sizeof kept);
-    registry_close(other);
-    registry_close(fixture->registry);
-    assert_int_equal(registry_open(&fixture->registry, fixture->path, STORE_WRITE), ERR_OK);
-    assert_memory_equal(kept, registry_secret(fixture->registry), sizeof kept);
-}
-
 static void a_directory_without_a_registry_is_not_opened(void **state)
 {
     struct fixture *fixture = *state;
@@ -478,34 +461,6 @@ static void a_restored_device_is_exactly_as_given(void **state)
     device_clear(&back);
 }
 
-static void the_secret_is_replaced_only_while_no_device_depends_on_it(void **state)
-{
-    struct fixture *fixture = *state;
-    uint8_t secret[CRYPTO_KEY_SIZE];
-    memset(secret, 0x11, sizeof secret);
-    write_begin(fixture->registry, NOW);
-    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
-    write_end(fixture->registry);
-    assert_memory_equal(registry_secret(fixture->registry), secret, sizeof secret);
-    add_committed(fixture->registry, "d", NULL);
-    secret[0] = 0x22;
-    write_begin(fixture->registry, NOW);
-    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_IN_USE);
-    registry_end(fixture->registry);
-    assert_int_equal(registry_secret(fixture->registry)[0], 0x11);
-}
-
-static void an_undone_replacement_leaves_the_old_secret(void **state)
-{
-    struct fixture *fixture = *state;
-    uint8_t kept[CRYPTO_KEY_SIZE], secret[CRYPTO_KEY_SIZE] = {1, 2, 3};
-    memcpy(kept, registry_secret(fixture->registry), sizeof kept);
-    write_begin(fixture->registry, NOW);
-    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
-    registry_end(fixture->registry);
-    assert_memory_equal(registry_secret(fixture->registry), kept, sizeof kept);
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -515,7 +470,6 @@ int main(void)
         test(a_new_registry_has_the_modes_that_the_broker_needs),
         test(a_registry_is_not_made_over_another),
         test(a_presence_store_that_was_lost_is_made_again),
-        test(each_registry_has_a_secret_of_its_own_and_keeps_it),
         test(a_directory_without_a_registry_is_not_opened),
         test(a_presence_store_is_no_registry),
         test(a_device_is_found_by_its_exact_id_only),
@@ -534,8 +488,6 @@ int main(void)
         test(long_names_and_details_are_cut_in_the_log),
         test(a_commit_is_seen_by_number_and_by_the_next_scope),
         test(a_restored_device_is_exactly_as_given),
-        test(the_secret_is_replaced_only_while_no_device_depends_on_it),
-        test(an_undone_replacement_leaves_the_old_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

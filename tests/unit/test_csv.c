@@ -38,6 +38,8 @@ static void note(struct seen *seen, enum csv_result result)
         say(seen, " ");
     } else if (result == CSV_BAD) {
         say(seen, "%zu-%zu:!%.12s ", csv->problem_line, csv->row_last, csv->problem);
+        if (csv->row_last > csv->row_line)
+            say(seen, "(%zu from %zu) ", csv->long_quote, csv->row_line);
     }
 }
 
@@ -130,11 +132,30 @@ static void a_bad_row_is_told_and_passed_over(void **state)
 {
     (void)state;
     assert_read("a,\"b\"c,\"d\nx,y\n", "1-1:!behind a clo 2:[x][y] ");
-    assert_read("a\n\"b\nc\n", "1:[a] 2-3:!a quote open ");
+    assert_read("a\n\"b\nc\n", "1:[a] 2-3:!a quote open (2 from 2) ");
     assert_read("a\n\"b", "1:[a] 2-2:!a quote open ");
     assert_read_sized("a\0b,c\nd\n", 8, "1-1:!it holds a N 2:[d] ");
     assert_read_sized("\"a\0b\",c\nd\n", 10, "1-1:!it holds a N 2:[d] ");
     assert_read_sized("\0", 1, "1-1:!it holds a N ");
+}
+
+/* The quote is named that made one row of several lines, and the lines that it took. */
+static void a_forgotten_quote_is_named_with_what_it_took(void **state)
+{
+    (void)state;
+    assert_read("a,\"b\nc\nd,\"e\"\nf\n", "3-3:!behind a clo (1 from 1) 4:[f] ");
+    assert_read("a,\"b\rc\rd,\"e\"\rf\r", "3-3:!behind a clo (1 from 1) 4:[f] ");
+    assert_read("a,\"b\r\nc\r\nd,\"e\"\r\nf\r\n", "3-3:!behind a clo (1 from 1) 4:[f] ");
+    assert_read("a,\"b\",\"c\nd\",\"e\nf\"g\nh", "3-3:!behind a clo (1 from 1) 4:[h] ");
+    assert_read("a\n\"b\",\"c\nd\"\n", "1:[a] 2:[b][c\nd] ");
+}
+
+static void a_nul_does_not_end_quotes(void **state)
+{
+    static const char text[] = "a,\"b\0c\nevil,\n\"\nd\n", closed[] = "\"a\"\0\"\nb\n";
+    (void)state;
+    assert_read_sized(text, sizeof text - 1, "1-3:!it holds a N (1 from 1) 4:[d] ");
+    assert_read_sized(closed, sizeof closed - 1, "1-1:!it holds a N 2:[b] ");
 }
 
 static void a_row_that_is_too_long_costs_no_more_than_its_line(void **state)
@@ -149,7 +170,7 @@ static void a_row_that_is_too_long_costs_no_more_than_its_line(void **state)
     for (size_t i = 1000; i < CSV_ROW_MAX; i += 1000)
         data[i] = '\n';
     memcpy(data + CSV_ROW_MAX + 1000, "\nb,c\n", 5);
-    assert_read_sized(data, CSV_ROW_MAX + 1005, "1-66:!a quote open 67:[b][c] ");
+    assert_read_sized(data, CSV_ROW_MAX + 1005, "1-66:!a quote open (1 from 1) 67:[b][c] ");
     free(data);
 }
 
@@ -283,7 +304,7 @@ static size_t lines_in(const char *text)
 {
     size_t lines = 0;
     for (; *text; text++)
-        lines += *text == '\n';
+        lines += *text == '\n' || (*text == '\r' && text[1] != '\n');
     return lines;
 }
 
@@ -314,6 +335,8 @@ int main(void)
         cmocka_unit_test(blanks_around_a_cell_are_dropped),
         cmocka_unit_test(the_first_row_tells_the_separator),
         cmocka_unit_test(a_bad_row_is_told_and_passed_over),
+        cmocka_unit_test(a_forgotten_quote_is_named_with_what_it_took),
+        cmocka_unit_test(a_nul_does_not_end_quotes),
         cmocka_unit_test(a_row_that_is_too_long_costs_no_more_than_its_line),
         cmocka_unit_test(the_longest_row_is_taken_whole),
         cmocka_unit_test(empty_cells_behind_the_last_one_do_not_matter),

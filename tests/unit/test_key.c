@@ -111,6 +111,42 @@ static void what_is_too_short_or_too_long_is_no_key(void **state)
     assert_false(key_well_formed("DEVREG_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnja"));
 }
 
+static void assert_hidden(const char *text, const char *expected)
+{
+    char shown[200];
+    strcpy(shown, text);
+    key_hide(shown);
+    assert_string_equal(shown, expected);
+}
+
+#define KEY   "devreg_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnja"
+#define STARS "devreg_************************************"
+
+static void every_key_in_a_text_is_hidden(void **state)
+{
+    (void)state;
+    assert_hidden("a " KEY ", b", "a " STARS ", b");
+    assert_hidden(KEY KEY, STARS STARS);
+    assert_hidden(KEY "and more", STARS "and more");
+    assert_hidden("devreg_ABC" KEY, "devreg_ABC" STARS);
+    assert_hidden("devreg_ABCDEFGHIJKLMNOPQ" KEY, "devreg_*****************" STARS);
+    assert_hidden("devreg_devreg_" KEY, "devreg_devreg_" STARS);
+    assert_hidden("/srv/devreg_data/keys", "/srv/devreg_data/keys");
+    assert_hidden("", "");
+}
+
+static void a_key_is_found_anywhere_in_a_text(void **state)
+{
+    (void)state;
+    assert_true(key_is_within(KEY));
+    assert_true(key_is_within("key: " KEY "."));
+    assert_true(key_is_within("devreg_" KEY));
+    assert_true(key_is_within("devreg_ABCD" KEY "ABC"));
+    assert_false(key_is_within(""));
+    assert_false(key_is_within("devreg_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnj"));
+    assert_false(key_is_within("devreg_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnjb"));
+}
+
 static void secret_fill(uint8_t secret[static CRYPTO_KEY_SIZE])
 {
     for (uint8_t i = 0; i < CRYPTO_KEY_SIZE; i++)
@@ -174,6 +210,8 @@ int main(void)
         cmocka_unit_test(every_substitution_of_one_character_is_caught),
         cmocka_unit_test(every_transposition_of_neighbours_is_caught),
         cmocka_unit_test(what_is_too_short_or_too_long_is_no_key),
+        cmocka_unit_test(every_key_in_a_text_is_hidden),
+        cmocka_unit_test(a_key_is_found_anywhere_in_a_text),
         cmocka_unit_test(a_hash_is_the_known_one),
         cmocka_unit_test(a_hash_is_bound_to_key_device_number_and_secret),
     };

@@ -1,0 +1,144 @@
+/* test_registry_secret.c - the secret that keys are hashed under: its own, kept, and replaced only
+ * while nothing depends on it. */
+#include "tests/support/cmocka_all.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "registry/registry.h"
+#include "tests/support/tempdir.h"
+
+enum { NOW = 5000 };
+
+struct fixture {
+    struct tempdir dir;
+    char path[TEMPDIR_MAX];
+    struct registry *registry;
+};
+
+static int begin(void **state)
+{
+    struct fixture *fixture = test_calloc(1, sizeof *fixture);
+    *state = fixture;
+    tempdir_make(&fixture->dir);
+    path_join(fixture->path, fixture->dir.path, "registry");
+    if (registry_create(fixture->path, geteuid(), getegid(), "maker", NOW - 1000))
+        return -1;
+    return registry_open(&fixture->registry, fixture->path, STORE_WRITE) ? -1 : 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *fixture = *state;
+    registry_close(fixture->registry);
+    tempdir_remove(&fixture->dir);
+    test_free(fixture);
+    return 0;
+}
+
+static void write_begin(struct registry *registry, int64_t now)
+{
+    assert_int_equal(registry_write(registry, "tester", now), ERR_OK);
+}
+
+static void write_end(struct registry *registry)
+{
+    assert_int_equal(registry_commit(registry), ERR_OK);
+}
+
+static void add_device(struct registry *registry)
+{
+    struct device device;
+    device_init(&device, "d");
+    write_begin(registry, NOW);
+    assert_int_equal(registry_add_device(registry, &device), ERR_OK);
+    write_end(registry);
+    device_clear(&device);
+}
+
+static void each_registry_has_a_secret_of_its_own_and_keeps_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct registry *other;
+    uint8_t kept[CRYPTO_KEY_SIZE];
+    char path[TEMPDIR_MAX];
+    memcpy(kept, registry_secret(fixture->registry), sizeof kept);
+    path_join(path, fixture->dir.path, "other");
+    assert_int_equal(registry_create(path, geteuid(), getegid(), "x", NOW), ERR_OK);
+    assert_int_equal(registry_open(&other, path, STORE_READ), ERR_OK);
+    assert_memory_not_equal(kept, registry_secret(other), sizeof kept);
+    registry_close(other);
+    registry_close(fixture->registry);
+    assert_int_equal(registry_open(&fixture->registry, fixture->path, STORE_WRITE), ERR_OK);
+    assert_memory_equal(kept, registry_secret(fixture->registry), sizeof kept);
+}
+
+static void the_secret_is_replaced_only_while_no_device_depends_on_it(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t secret[CRYPTO_KEY_SIZE];
+    memset(secret, 0x11, sizeof secret);
+    write_begin(fixture->registry, NOW);
+    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
+    write_end(fixture->registry);
+    assert_memory_equal(registry_secret(fixture->registry), secret, sizeof secret);
+    add_device(fixture->registry);
+    secret[0] = 0x22;
+    write_begin(fixture->registry, NOW);
+    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_IN_USE);
+    registry_end(fixture->registry);
+    assert_int_equal(registry_secret(fixture->registry)[0], 0x11);
+}
+
+static void an_undone_replacement_leaves_the_old_secret(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t kept[CRYPTO_KEY_SIZE], secret[CRYPTO_KEY_SIZE] = {1, 2, 3};
+    memcpy(kept, registry_secret(fixture->registry), sizeof kept);
+    write_begin(fixture->registry, NOW);
+    assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
+    registry_end(fixture->registry);
+    assert_memory_equal(registry_secret(fixture->registry), kept, sizeof kept);
+}
+
+/* Two processes: what the other one hashed before would open nothing. */
+static void who_holds_a_secret_that_was_replaced_cannot_write(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t kept[CRYPTO_KEY_SIZE], secret[CRYPTO_KEY_SIZE] = {7};
+    memcpy(kept, registry_secret(fixture->registry), sizeof kept);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct registry *other;
+        _exit(registry_open(&other, fixture->path, STORE_WRITE) ||
+              registry_write(other, "importer", NOW) || registry_replace_secret(other, secret) ||
+              registry_commit(other));
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(registry_write(fixture->registry, "tester", NOW), ERR_REPLACED);
+    assert_memory_equal(registry_secret(fixture->registry), kept, sizeof kept);
+    assert_int_equal(registry_read(fixture->registry), ERR_OK);
+    assert_int_equal(registry_refresh_secret(fixture->registry), ERR_OK);
+    registry_end(fixture->registry);
+    assert_memory_equal(registry_secret(fixture->registry), secret, sizeof secret);
+    assert_int_equal(registry_write(fixture->registry, "tester", NOW), ERR_OK);
+    registry_end(fixture->registry);
+}
+
+int main(void)
+{
+#define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        test(each_registry_has_a_secret_of_its_own_and_keeps_it),
+        test(the_secret_is_replaced_only_while_no_device_depends_on_it),
+        test(an_undone_replacement_leaves_the_old_secret),
+        test(who_holds_a_secret_that_was_replaced_cannot_write),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
