@@ -35,7 +35,7 @@ static void end_keys(struct device *device, int64_t now, const struct rotation *
         }
         if (credential->expires == 0 || credential->expires > now + grace)
             credential->expires = now + grace;
-        if (rotation->until_used)
+        if (rotation->until_used && !credential->ended_by) /* it may have ended already by that */
             credential->ended_by = device->next_credential;
     }
 }

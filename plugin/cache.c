@@ -148,8 +148,9 @@ static struct cached_device *device_new(struct cache *cache, const char *id, uin
  * the rest is filled in as its count grows. */
 static bool parts_make(struct cached_device *device, const struct device *read)
 {
+    /* NOLINTNEXTLINE: pointers are meant, here and below */
     const size_t policies = (1 + read->role_count) * sizeof *device->policies;
-    const size_t roles = read->role_count * sizeof *device->roles;
+    const size_t roles = read->role_count * sizeof *device->roles; /* NOLINT */
     const size_t credentials = read->credential_count * sizeof *device->credentials;
     const size_t attributes = read->attribute_count * sizeof *read->attributes;
     char *parts = malloc(credentials + policies + roles + attributes);
@@ -244,12 +245,29 @@ static enum err device_read(struct cache *cache, struct cached_device *device)
     return e;
 }
 
+static enum err follow_all(struct cache *cache);
+static void forget_all(struct cache *cache);
+
+/* The scope that was just opened may see more than the last look did. What is cached and what is
+ * read now have to be of one snapshot. */
+static enum err catch_up(struct cache *cache)
+{
+    uint64_t snapshot = registry_snapshot(cache->registry);
+    enum err e = snapshot == cache->seen ? ERR_OK : follow_all(cache);
+    if (e)
+        forget_all(cache);
+    else
+        cache->seen = snapshot;
+    return e;
+}
+
 static enum err device_refresh(struct cache *cache, struct cached_device *device)
 {
     enum err e = registry_read(cache->registry);
     if (e)
         return e;
-    if (device->look != cache->look)
+    e = catch_up(cache);
+    if (!e && device->look != cache->look)
         e = device_read(cache, device);
     if (!e && device->exists)
         e = policies_load(cache, device);

@@ -185,7 +185,7 @@ static bool allocate(struct policy *policy)
     while (places < 2 * levels + 2)
         places *= 2;
     policy->nodes = calloc(levels + 1, sizeof *policy->nodes);
-    policy->places = calloc(places, sizeof *policy->places);
+    policy->places = calloc(places, sizeof *policy->places); /* NOLINT: pointers are meant */
     policy->names = calloc(levels + 1, sizeof *policy->names);
     policy->place_mask = (uint32_t)(places - 1);
     if (!policy->nodes || !policy->places || !policy->names)
