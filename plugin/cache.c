@@ -212,6 +212,97 @@ static enum err device_load(struct cache *cache, struct cached_device *device,
     return ERR_OK;
 }
 
+static void forget_all(struct cache *cache)
+{
+    cache->look++;
+    cache->epoch++;
+    for (struct table_node *n = table_next(&cache->roles, NULL); n;
+         n = table_next(&cache->roles, n))
+        AROUND(n, struct cached_role, node)->fresh = false;
+    cache->all_changed = true;
+}
+
+static void device_changed(struct cache *cache, const struct log_entry *entry)
+{
+    struct cached_device *device =
+        device_lookup(cache, entry->subject, table_hash_name(entry->subject));
+    if (entry->verb == LOG_REMOVE)
+        cache->removed(cache->context, entry->subject);
+    if (!device)
+        return;
+    device->look = device->epoch = 0;
+    if (device->connections && !device->changed) {
+        device->changed = true;
+        device->changed_next = cache->changed;
+        cache->changed = device;
+    }
+}
+
+static void role_changed(struct cache *cache, const char *name)
+{
+    struct cached_role *role = role_lookup(cache, name);
+    if (role)
+        role->fresh = false;
+    cache->epoch++;
+}
+
+/* Follows one entry. False when it is better to look at everything afresh. */
+static bool follow(struct cache *cache, const struct log_entry *entry)
+{
+    if (entry->seq != cache->entry + 1 || entry->kind == LOG_BULK)
+        return false;
+    cache->entry = entry->seq;
+    if (entry->kind == LOG_DEVICE)
+        device_changed(cache, entry);
+    else
+        role_changed(cache, entry->subject);
+    return true;
+}
+
+/* Follows the log as far as it is worth it. ERR_NOT_FOUND when nothing is left. */
+static enum err follow_some(struct cache *cache)
+{
+    struct log_entry entry;
+    for (unsigned i = 0; i < CACHE_ENTRIES_MAX; i++) {
+        enum err e = registry_next_entry(cache->registry, cache->entry, &entry);
+        if (e)
+            return e;
+        if (!follow(cache, &entry))
+            break;
+    }
+    return ERR_OK;
+}
+
+/* Reads the log since the last look, in the open scope. A log whose newest entry is not the one
+ * that was followed last was put back, and tells nothing. */
+static enum err follow_all(struct cache *cache)
+{
+    uint64_t last;
+    enum err e = follow_some(cache);
+    enum err newest = registry_last_entry(cache->registry, &last);
+    if (newest)
+        return newest;
+    if (e == ERR_NOT_FOUND && last == cache->entry)
+        return ERR_OK;
+    forget_all(cache);
+    cache->entry = last;
+    enum err refreshed = registry_refresh_secret(cache->registry);
+    return e && e != ERR_NOT_FOUND ? e : refreshed;
+}
+
+/* The scope that was just opened may see more than the last look did. What is cached and what is
+ * read in it have to be of one snapshot. */
+static enum err catch_up(struct cache *cache)
+{
+    uint64_t snapshot = registry_snapshot(cache->registry);
+    enum err e = snapshot == cache->seen ? ERR_OK : follow_all(cache);
+    if (!e)
+        cache->seen = snapshot;
+    else /* `seen` stays, so the next call tries again */
+        forget_all(cache);
+    return e;
+}
+
 /* Fills `policies` from the roles, compiling those that changed, in the open scope. */
 static enum err policies_load(struct cache *cache, struct cached_device *device)
 {
@@ -242,22 +333,6 @@ static enum err device_read(struct cache *cache, struct cached_device *device)
         return e;
     e = device_load(cache, device, &read);
     device_clear(&read);
-    return e;
-}
-
-static enum err follow_all(struct cache *cache);
-static void forget_all(struct cache *cache);
-
-/* The scope that was just opened may see more than the last look did. What is cached and what is
- * read now have to be of one snapshot. */
-static enum err catch_up(struct cache *cache)
-{
-    uint64_t snapshot = registry_snapshot(cache->registry);
-    enum err e = snapshot == cache->seen ? ERR_OK : follow_all(cache);
-    if (e)
-        forget_all(cache);
-    else
-        cache->seen = snapshot;
     return e;
 }
 
@@ -386,102 +461,20 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
     return ERR_OK;
 }
 
-static void forget_all(struct cache *cache)
-{
-    cache->look++;
-    cache->epoch++;
-    for (struct table_node *n = table_next(&cache->roles, NULL); n;
-         n = table_next(&cache->roles, n))
-        AROUND(n, struct cached_role, node)->fresh = false;
-    cache->all_changed = true;
-}
-
-static void device_changed(struct cache *cache, const struct log_entry *entry)
-{
-    struct cached_device *device =
-        device_lookup(cache, entry->subject, table_hash_name(entry->subject));
-    if (entry->verb == LOG_REMOVE)
-        cache->removed(cache->context, entry->subject);
-    if (!device)
-        return;
-    device->look = device->epoch = 0;
-    if (device->connections && !device->changed) {
-        device->changed = true;
-        device->changed_next = cache->changed;
-        cache->changed = device;
-    }
-}
-
-static void role_changed(struct cache *cache, const char *name)
-{
-    struct cached_role *role = role_lookup(cache, name);
-    if (role)
-        role->fresh = false;
-    cache->epoch++;
-}
-
-/* Follows one entry. False when it is better to look at everything afresh. */
-static bool follow(struct cache *cache, const struct log_entry *entry)
-{
-    if (entry->seq != cache->entry + 1 || entry->kind == LOG_BULK)
-        return false;
-    cache->entry = entry->seq;
-    if (entry->kind == LOG_DEVICE)
-        device_changed(cache, entry);
-    else
-        role_changed(cache, entry->subject);
-    return true;
-}
-
-/* Follows the log as far as it is worth it. ERR_NOT_FOUND when nothing is left. */
-static enum err follow_some(struct cache *cache)
-{
-    struct log_entry entry;
-    for (unsigned i = 0; i < CACHE_ENTRIES_MAX; i++) {
-        enum err e = registry_next_entry(cache->registry, cache->entry, &entry);
-        if (e)
-            return e;
-        if (!follow(cache, &entry))
-            break;
-    }
-    return ERR_OK;
-}
-
-/* Reads the log since the last look, in the open scope. A log whose newest entry is not the one
- * that was followed last was put back, and tells nothing. */
-static enum err follow_all(struct cache *cache)
-{
-    uint64_t last;
-    enum err e = follow_some(cache);
-    enum err newest = registry_last_entry(cache->registry, &last);
-    if (newest)
-        return newest;
-    if (e == ERR_NOT_FOUND && last == cache->entry)
-        return ERR_OK;
-    forget_all(cache);
-    cache->entry = last;
-    enum err refreshed = registry_refresh_secret(cache->registry);
-    return e && e != ERR_NOT_FOUND ? e : refreshed;
-}
-
 void cache_sync(struct cache *cache)
 {
     if (registry_last_commit(cache->registry) == cache->seen)
         return;
     enum err e = registry_read(cache->registry);
-    if (!e) {
-        uint64_t snapshot = registry_snapshot(cache->registry);
-        if (snapshot != cache->seen)
-            e = follow_all(cache);
-        if (!e)
-            cache->seen = snapshot;
+    if (e) {
+        forget_all(cache);
+    } else {
+        e = catch_up(cache);
         registry_end(cache->registry);
     }
-    if (e) { /* `seen` stays, so the next call tries again */
-        forget_all(cache);
+    if (e)
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "cannot read the change log: %s; run 'devreg check'", err_text(e));
-    }
 }
 
 void cache_close(struct cache *cache)
