@@ -9,8 +9,7 @@ struct request {
     const struct mosquitto *client;
     const char *id, *username, *topic;
     int access;
-    struct connection
-        *connection; /* the one that is known by that pointer and client id; or NULL */
+    struct connection *connection; /* known by that pointer and client id; or NULL */
 };
 
 /* Is or was there a connection? No for a session from disk, and for a stand-in. */

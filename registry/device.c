@@ -19,8 +19,8 @@ static bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Letters, digits and the characters of `others`. A loop, since strspn costs a hundred times more
- * and this is asked at each login. */
+/* Letters, digits and the characters of `others`. A loop: strspn costs many times more, and this is
+ * asked of usernames that strangers send. */
 static bool name_valid(const char *name, size_t max, const char *others)
 {
     size_t length = 0;
