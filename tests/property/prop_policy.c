@@ -13,7 +13,7 @@
 
 #include "registry/access.h"
 #include "registry/topic.h"
-#include "tests/support/naive_topic.h"
+#include "tests/support/naive_policy.h"
 #include "tests/support/rng.h"
 
 enum { ROUNDS = 3000, QUESTIONS = 40, POLICIES = 3, RULES = 12, TEXT_MAX = 64, NOW = 1000 };
@@ -109,51 +109,33 @@ static void world_clear(struct world *world)
     }
 }
 
-/* The level with its variable's value in it. */
-static const char *oracle_level(const struct world *world, const struct rule *rule,
-                                const char *level, bool first)
+static enum naive_question naive_of(enum question question)
+{
+    return question == QUESTION_PUBLISH     ? NAIVE_PUBLISH
+           : question == QUESTION_SUBSCRIBE ? NAIVE_SUBSCRIBE
+                                            : NAIVE_DELIVER;
+}
+
+static struct naive_subject naive_subject_of(const struct world *world)
 {
     const struct subject *subject = &world->access.subject;
-    const char *value = NULL;
-    if (strcmp(level, "%u") == 0)
-        value = subject->device;
-    else if (strcmp(level, "%c") == 0)
-        value = world->client_id;
-    else if (strcmp(level, "%{s}") == 0)
-        value = subject->attribute_count ? subject->attributes[0].value : NULL;
-    else
-        return level;
-    if (value && *value && !strpbrk(value, "/+#") && !(first && *value == '$'))
-        return value;
-    return rule->effect == EFFECT_ALLOW ? naive_never : naive_any;
+    return (struct naive_subject){subject->device, world->client_id, subject->attributes,
+                                  subject->attribute_count};
 }
 
 static bool oracle_applies(const struct world *world, const struct rule *rule,
                            enum question question, const char *topic)
 {
-    struct naive asked = naive_split(topic), text = naive_split(rule->filter), filter = {0};
-    for (size_t i = 0; i < text.count; i++) {
-        const char *level = oracle_level(world, rule, text.level[i], i == 0);
-        naive_append(&filter, level, strlen(level));
-    }
-    enum action needed = question == QUESTION_PUBLISH ? ACTION_PUBLISH : ACTION_SUBSCRIBE;
-    if (!(rule->action & needed))
-        return false;
-    return question == QUESTION_SUBSCRIBE ? naive_covers(&filter, &asked)
-                                          : naive_matches(&filter, &asked);
+    const struct naive_subject subject = naive_subject_of(world);
+    return naive_applies(&subject, rule, naive_of(question), topic);
 }
 
 /* Does a rule of that effect in that policy apply? */
 static bool oracle_any(const struct world *world, size_t policy, enum effect effect,
                        enum question question, const char *topic)
 {
-    const struct rules *rules = &world->rules[policy];
-    for (size_t i = 0; i < rules->count; i++) {
-        if (rules->items[i].effect == effect &&
-            oracle_applies(world, &rules->items[i], question, topic))
-            return true;
-    }
-    return false;
+    const struct naive_subject subject = naive_subject_of(world);
+    return naive_any_applies(&world->rules[policy], effect, &subject, naive_of(question), topic);
 }
 
 struct answer {
