@@ -18,13 +18,15 @@ enum err cache_open(struct cache *cache)
     return e;
 }
 
-static struct cached_role *role_lookup(const struct cache *cache, const char *name)
+static struct cached_role *role_lookup(struct cache *cache, const char *name)
 {
+    if (cache->last_role && strcmp(cache->last_role->name, name) == 0)
+        return cache->last_role; /* a fleet shares one */
     struct table_node *n = table_find(&cache->roles, table_hash_name(name));
     for (; n; n = table_again(n)) {
         struct cached_role *role = AROUND(n, struct cached_role, node);
         if (strcmp(role->name, name) == 0)
-            return role;
+            return cache->last_role = role;
     }
     return NULL;
 }
@@ -33,6 +35,8 @@ static void role_release(struct cache *cache, struct cached_role *role)
 {
     if (--role->users)
         return;
+    if (cache->last_role == role)
+        cache->last_role = NULL;
     table_remove(&cache->roles, &role->node);
     policy_free(role->policy);
     free(role);
@@ -110,9 +114,9 @@ static void device_unload(struct cache *cache, struct cached_device *device)
     for (size_t i = 0; i < device->role_count; i++)
         role_release(cache, device->roles[i]);
     policy_free(device->own);
-    free(device->parts);
+    free(device->outside);
     device->own = NULL;
-    device->parts = NULL;
+    device->outside = NULL;
     device->role_count = device->credential_count = 0;
     device->exists = false;
     device->look = device->epoch = 0;
@@ -128,40 +132,60 @@ static void device_free(struct cache *cache, struct cached_device *device)
     free(device);
 }
 
-/* A new name, idle at first; the oldest idle one makes room. */
-static struct cached_device *device_new(struct cache *cache, const char *id, uint64_t hash)
+/* Bytes that the parts of a device take, in the order of alignment. */
+struct parts {
+    size_t credentials, policies, roles, attributes;
+};
+
+static struct parts parts_of(const struct device *read)
 {
-    size_t length = strlen(id);
-    struct cached_device *device = calloc(1, sizeof *device + length + 1);
-    if (!device || !table_add(&cache->devices, &device->node, hash)) {
+    /* NOLINTBEGIN(bugprone-sizeof-expression): pointers are meant */
+    return (struct parts){.credentials = read->credential_count * sizeof(struct cached_credential),
+                          .policies = (1 + read->role_count) * sizeof(const struct policy *),
+                          .roles = read->role_count * sizeof(struct cached_role *),
+                          .attributes = read->attribute_count * sizeof(struct attribute)};
+    /* NOLINTEND(bugprone-sizeof-expression) */
+}
+
+static size_t parts_size(const struct parts *parts)
+{
+    return parts->credentials + parts->policies + parts->roles + parts->attributes;
+}
+
+/* A new name, idle at first, with `room` bytes for its parts; the oldest idle one makes room. */
+static struct cached_device *device_new(struct cache *cache, const char *id, uint64_t hash,
+                                        size_t room)
+{
+    const size_t length = strlen(id);
+    struct cached_device *device = malloc(sizeof *device + room + length + 1);
+    if (!device)
+        return NULL;
+    *device = (struct cached_device){.room = (uint32_t)room};
+    device->id = memcpy(device->inside + room, id, length + 1);
+    if (!table_add(&cache->devices, &device->node, hash)) {
         free(device);
         return NULL;
     }
-    memcpy(device->id, id, length + 1);
     if (cache->idle_count >= CACHE_IDLE_MAX)
         device_free(cache, cache->idle_last);
     idle_add(cache, device);
     return device;
 }
 
-/* One block for all that has no fixed number, in the order of alignment. The attributes are in it;
- * the rest is filled in as its count grows. */
+/* One block for all that has no fixed number: in the device where it fits. The attributes are in
+ * it; the rest is filled in as its count grows. */
 static bool parts_make(struct cached_device *device, const struct device *read)
 {
-    /* NOLINTNEXTLINE: pointers are meant, here and below */
-    const size_t policies = (1 + read->role_count) * sizeof *device->policies;
-    const size_t roles = read->role_count * sizeof *device->roles; /* NOLINT */
-    const size_t credentials = read->credential_count * sizeof *device->credentials;
-    const size_t attributes = read->attribute_count * sizeof *read->attributes;
-    char *parts = malloc(credentials + policies + roles + attributes);
-    if (!parts)
+    const struct parts parts = parts_of(read);
+    const size_t size = parts_size(&parts);
+    if (size > device->room && !(device->outside = malloc(size)))
         return false;
-    device->parts = parts;
-    device->credentials = (void *)parts;
-    device->policies = (void *)(parts + credentials);
-    device->roles = (void *)(parts + credentials + policies);
-    struct attribute *copy = (void *)(parts + credentials + policies + roles);
-    memcpy(copy, read->attributes, attributes);
+    char *at = device->outside ? device->outside : device->inside;
+    device->credentials = (void *)at;
+    device->policies = (void *)(at += parts.credentials);
+    device->roles = (void *)(at += parts.policies);
+    struct attribute *copy = (void *)(at + parts.roles);
+    memcpy(copy, read->attributes, parts.attributes);
     device->access.subject = (struct subject){device->id, copy, read->attribute_count};
     device->access.policies = device->policies;
     return true;
@@ -192,7 +216,9 @@ static void credentials_copy(struct cached_device *device, const struct device *
 static enum err device_load(struct cache *cache, struct cached_device *device,
                             const struct device *read)
 {
-    device_unload(cache, device);
+    if (device->exists)
+        device_unload(cache, device);
+    device->loads++;
     enum err e = parts_make(device, read) ? ERR_OK : ERR_NO_MEMORY;
     if (!e)
         e = roles_hold(cache, device, read);
@@ -371,7 +397,7 @@ enum err cache_find(struct cache *cache, const char *username, struct cached_dev
     if (!device) {
         if (!device_id_valid(username))
             return ERR_INVALID;
-        device = device_new(cache, username, hash);
+        device = device_new(cache, username, hash, 0);
         if (!device)
             return ERR_NO_MEMORY;
     }
@@ -397,9 +423,10 @@ enum err cache_generation(struct cache *cache, const char *id, uint64_t *generat
 enum err cache_take(struct cache *cache, const struct device *read, struct cached_device **out)
 {
     const uint64_t hash = table_hash_name(read->id);
+    const struct parts parts = parts_of(read);
     struct cached_device *device = device_lookup(cache, read->id, hash);
     if (!device)
-        device = device_new(cache, read->id, hash);
+        device = device_new(cache, read->id, hash, parts_size(&parts));
     if (!device)
         return ERR_NO_MEMORY;
     enum err e =

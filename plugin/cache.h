@@ -51,16 +51,18 @@ struct cached_device {
     struct connection *connections; /* those that were let in with it: see connections.h */
     struct cached_device *changed_next;
 
-    /* The rest only where it exists; what the pointers lead to is one block, `parts`. */
+    /* The rest only where it exists; what the pointers lead to is one block: see `inside`. */
     uint64_t generation;
     struct access access; /* its policies: the device's own, then those of its roles */
-    void *parts;
     const struct policy **policies;
     struct cached_role **roles;
     struct cached_credential *credentials;
     struct policy *own; /* NULL without rules of its own */
     uint8_t role_count, credential_count;
-    char id[]; /* a username, which may be no device */
+    uint32_t room; /* in `inside` for the block, in bytes */
+    void *outside; /* the block, where it has grown out of that; else NULL */
+    char *id;      /* a username, which may be no device; behind `room` */
+    char inside[];
 };
 
 struct cache {
@@ -72,6 +74,7 @@ struct cache {
     uint64_t look;              /* one more each time that everything is to be looked at afresh */
     uint64_t epoch;             /* one more each time that `look` is, or a role changed */
     struct table devices, roles;
+    struct cached_role *last_role;                /* the one looked up last; NULL for none */
     struct cached_device *idle_first, *idle_last; /* the latest, the oldest */
     size_t idle_count;
     struct cached_device *changed; /* have connections, and were named by the log */

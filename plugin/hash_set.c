@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_ROOM = 256 };
+enum { FIRST_ROOM = 1024 };
 
 void hash_set_clear(struct hash_set *set)
 {

@@ -463,7 +463,7 @@ bool presence_now(const struct presences *presences, const char *device, struct 
 
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id)
 {
-    const struct presence_entry *entry = entry_find(presences, device);
+    const struct presence_entry *entry = presences->owners ? entry_find(presences, device) : NULL;
     struct client_key client;
     if (!entry || entry->forgotten || !entry->record.session_count)
         return false;

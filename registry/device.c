@@ -137,8 +137,13 @@ const char *device_state_name(enum device_state state)
 
 void device_init(struct device *device, const char *id)
 {
-    /* Not zeroed as a whole: 10 KB, of which most devices use 300 bytes. */
     (void)text_copy(device->id, DEVICE_ID_MAX, id);
+    device_empty(device);
+}
+
+void device_empty(struct device *device)
+{
+    /* Not zeroed as a whole: 10 KB, of which most devices use 300 bytes. */
     device->state = DEVICE_ENABLED;
     device->reason[0] = device->note[0] = device->client_id[0] = '\0';
     device->generation = device->version = 0;

@@ -82,6 +82,8 @@ const char *device_state_name(enum device_state state);
 
 /* An enabled device of that id, which the caller has checked, with nothing else. */
 void device_init(struct device *device, const char *id);
+/* The same for one whose `id` is there already. */
+void device_empty(struct device *device);
 
 /* Frees and wipes. May be repeated. */
 void device_clear(struct device *device);

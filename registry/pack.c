@@ -115,16 +115,14 @@ struct bytes unpack_blob(struct unpack *unpack, size_t max)
 void unpack_some_text(struct unpack *unpack, char *out, size_t max)
 {
     struct bytes blob = take_blob(unpack, max);
-    if (!blob.size) {
-        *out = '\0';
-        return;
-    }
-    memcpy(out, blob.data, blob.size);
-    out[blob.size] = '\0';
-    if (memchr(out, '\0', blob.size)) {
+    size_t size = 0;
+    for (; size < blob.size && blob.data[size]; size++) /* short, mostly: memcpy would cost more */
+        out[size] = (char)blob.data[size];
+    if (size < blob.size) {
         unpack->failed = true;
-        *out = '\0';
+        size = 0;
     }
+    out[size] = '\0';
 }
 
 bool unpack_done(const struct unpack *unpack)

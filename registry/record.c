@@ -127,14 +127,13 @@ static void lists_decode(struct device *d, struct unpack *u)
 enum err device_decode(struct device *device, struct bytes bytes)
 {
     struct unpack u = {.rest = bytes};
-    char id[DEVICE_ID_MAX + 1];
     enum err e;
     if (!take_format(&u, &e))
         return e;
-    unpack_text(&u, id, DEVICE_ID_MAX);
-    if (!*id)
+    unpack_text(&u, device->id, DEVICE_ID_MAX);
+    if (!device->id[0])
         return ERR_DAMAGED;
-    device_init(device, id);
+    device_empty(device);
     device->state = (enum device_state)unpack_number(&u, DEVICE_REVOKED);
     unpack_text(&u, device->reason, REASON_MAX);
     unpack_text(&u, device->note, NOTE_MAX);
