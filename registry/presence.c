@@ -76,6 +76,21 @@ void presence_use(struct presence *presence, uint32_t credential)
 
 enum { FORMAT = 1, USUAL_SIZE = 160 /* bytes of a record */ };
 
+static void tally_encode(struct pack *pack, const struct tally *tally)
+{
+    pack_number(pack, tally->count);
+    if (tally->count)
+        pack_time(pack, tally->last);
+}
+
+static struct tally tally_decode(struct unpack *u)
+{
+    struct tally tally = {.count = unpack_number(u, UINT64_MAX)};
+    if (tally.count)
+        tally.last = unpack_time(u);
+    return tally;
+}
+
 void presence_encode(struct pack *pack, const struct presence *p)
 {
     pack_reserve(pack, USUAL_SIZE);
@@ -87,7 +102,10 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->generation);
     pack_time(pack, p->since);
     pack_time(pack, p->connected_at);
+    pack_time(pack, p->ended_at);
     pack_number(pack, p->reason);
+    tally_encode(pack, &p->failures);
+    tally_encode(pack, &p->denials);
     pack_text(pack, p->client);
     pack_text(pack, p->address);
     pack_number(pack, p->protocol);
@@ -118,7 +136,10 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     p.generation = unpack_number(&u, UINT64_MAX);
     p.since = unpack_time(&u);
     p.connected_at = unpack_time(&u);
+    p.ended_at = unpack_time(&u);
     p.reason = (enum reason)unpack_number(&u, REASON_COUNT - 1);
+    p.failures = tally_decode(&u);
+    p.denials = tally_decode(&u);
     unpack_text(&u, p.client, PRESENCE_CLIENT_MAX);
     unpack_text(&u, p.address, PRESENCE_ADDRESS_MAX);
     p.protocol = (uint8_t)unpack_number(&u, UINT8_MAX);

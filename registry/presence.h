@@ -1,7 +1,8 @@
 /* presence.h - what is kept of a device's connections, and who owns a client id.
  *
  * Written by the broker's plugin alone, read by both programs. A record says what was, or is
- * about to be, published; see plugin/presence.h for when.
+ * about to be, published, and counts what happened; see plugin/presence.h for when. A device that
+ * was only refused so far has a record, with no connections.
  */
 #ifndef DEVREG_REGISTRY_PRESENCE_H
 #define DEVREG_REGISTRY_PRESENCE_H
@@ -57,16 +58,25 @@ struct session {
     int64_t seen; /* when it last connected with it */
 };
 
+/* Something that happened again and again: how often, and when last. */
+struct tally {
+    uint64_t count;
+    int64_t last; /* 0 for never */
+};
+
 /* Plain data. */
 struct presence {
     bool online;
     uint64_t seq;         /* of what was published last: rises with each published change */
     uint64_t conn;        /* number of the connection that the state is about */
-    uint64_t connections; /* how many there were: the number of the newest */
+    uint64_t connections; /* how many there were: the number of the newest. 0: none yet */
     uint64_t generation;
-    int64_t since;        /* of this state */
-    int64_t connected_at; /* of the connection */
-    enum reason reason;
+    int64_t since;         /* of this state */
+    int64_t connected_at;  /* of the connection */
+    int64_t ended_at;      /* when the device was last left without a connection; 0 for never */
+    enum reason reason;    /* of then */
+    struct tally failures; /* refused CONNECTs in its name */
+    struct tally denials;  /* its publishes and subscriptions that no rule let through */
     char client[PRESENCE_CLIENT_MAX + 1];
     char address[PRESENCE_ADDRESS_MAX + 1]; /* "" where the broker gives none */
     uint8_t protocol;                       /* 3, 4, 5 as in CONNECT; 0 for unknown */

@@ -11,13 +11,18 @@ struct presence_key {
     size_t size;
 };
 
-static struct presence_key device_key(const char *device)
+static struct presence_key named_key(uint8_t kind, const char *device)
 {
-    struct presence_key key = {.data = {'p'}, .size = 1};
+    struct presence_key key = {.data = {kind}, .size = 1};
     size_t length = strnlen(device, DEVICE_ID_MAX);
     memcpy(key.data + 1, device, length);
     key.size += length;
     return key;
+}
+
+static struct presence_key device_key(const char *device)
+{
+    return named_key('p', device);
 }
 
 static struct presence_key owner_key(const struct client_key *client)
@@ -33,6 +38,7 @@ static struct bytes as_bytes(const struct presence_key *key)
 }
 
 static const struct bytes topic_key = {(const uint8_t *)"t", 1};
+static const struct bytes counts_key = {(const uint8_t *)"n", 1};
 
 enum err presence_get(struct txn *txn, const char *device, struct presence *presence)
 {
@@ -76,6 +82,16 @@ static enum err text_get(struct txn *txn, struct bytes key, char *out, size_t ma
 static void text_put(struct txn *txn, struct bytes key, const char *text)
 {
     txn_put(txn, key, (struct bytes){(const uint8_t *)text, strlen(text)});
+}
+
+/* Hands the packed bytes to the store and ends `pack`. */
+static void put_packed(struct txn *txn, struct bytes key, struct pack *pack)
+{
+    if (pack->failed)
+        txn_fail(txn, ERR_NO_MEMORY);
+    else
+        txn_put(txn, key, (struct bytes){pack->data, pack->size});
+    pack_free(pack);
 }
 
 enum err owner_get(struct txn *txn, const struct client_key *client,
@@ -144,15 +160,97 @@ void presence_put_encoded(struct txn *txn, const char *device, struct bytes reco
 void presence_put(struct txn *txn, const char *device, const struct presence *presence,
                   const struct presence *before)
 {
+    const struct presence_key key = device_key(device);
     struct pack pack = {0};
     presence_encode(&pack, presence);
-    if (pack.failed)
-        txn_fail(txn, ERR_NO_MEMORY);
-    else
-        presence_put_encoded(txn, device, (struct bytes){pack.data, pack.size});
-    pack_free(&pack);
+    put_packed(txn, as_bytes(&key), &pack);
     owners_drop(txn, device, before, presence);
     owners_add(txn, device, before, presence);
+}
+
+enum err presence_counts_get(struct txn *txn, struct presence_counts *counts)
+{
+    struct bytes record;
+    *counts = (struct presence_counts){0};
+    enum err e = txn_get(txn, counts_key, &record);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    struct unpack u = {.rest = record};
+    counts->seen = unpack_number(&u, UINT64_MAX);
+    counts->online = unpack_number(&u, UINT64_MAX);
+    return unpack_done(&u) ? ERR_OK : ERR_DAMAGED;
+}
+
+void presence_counts_put(struct txn *txn, const struct presence_counts *counts)
+{
+    struct pack pack = {0};
+    pack_number(&pack, counts->seen);
+    pack_number(&pack, counts->online);
+    put_packed(txn, counts_key, &pack);
+}
+
+enum err standing_topic_get(struct txn *txn, const char *device,
+                            char topic[static STANDING_TOPIC_MAX + 1])
+{
+    const struct presence_key key = named_key('r', device);
+    return text_get(txn, as_bytes(&key), topic, STANDING_TOPIC_MAX);
+}
+
+void standing_topic_put(struct txn *txn, const char *device, const char *topic)
+{
+    const struct presence_key key = named_key('r', device);
+    text_put(txn, as_bytes(&key), topic);
+}
+
+void standing_topic_delete(struct txn *txn, const char *device)
+{
+    const struct presence_key key = named_key('r', device);
+    txn_delete(txn, as_bytes(&key));
+}
+
+/* The key of a cleared topic, in `storage`. */
+static struct bytes cleared_key(uint8_t storage[static STORE_KEY_MAX], const char *topic)
+{
+    size_t size = strnlen(topic, STANDING_TOPIC_MAX);
+    storage[0] = 'x';
+    memcpy(storage + 1, topic, size);
+    return (struct bytes){storage, 1 + size};
+}
+
+enum err cleared_topic_next(struct txn *txn, const char *after,
+                            char topic[static STANDING_TOPIC_MAX + 1],
+                            char device[static DEVICE_ID_MAX + 1], int64_t *when)
+{
+    uint8_t storage[STORE_KEY_MAX];
+    struct bytes key, record;
+    enum err e = txn_next(txn, 'x', cleared_key(storage, after), &key, &record);
+    if (e && e != ERR_DAMAGED)
+        return e;
+    if (key.size > STORE_KEY_MAX)
+        return ERR_BROKEN;
+    memcpy(topic, key.data + 1, key.size - 1);
+    topic[key.size - 1] = '\0';
+    struct unpack u = {.rest = record};
+    if (e)
+        return e;
+    unpack_text(&u, device, DEVICE_ID_MAX);
+    *when = unpack_time(&u);
+    return unpack_done(&u) ? ERR_OK : ERR_DAMAGED;
+}
+
+void cleared_topic_put(struct txn *txn, const char *topic, const char *device, int64_t now)
+{
+    uint8_t storage[STORE_KEY_MAX];
+    struct pack pack = {0};
+    pack_text(&pack, device);
+    pack_time(&pack, now);
+    put_packed(txn, cleared_key(storage, topic), &pack);
+}
+
+void cleared_topic_delete(struct txn *txn, const char *topic)
+{
+    uint8_t storage[STORE_KEY_MAX];
+    txn_delete(txn, cleared_key(storage, topic));
 }
 
 void presence_delete(struct txn *txn, const char *device, const struct presence *before)

@@ -281,6 +281,13 @@ enum err registry_role_holders(struct registry *registry, const char *name, uint
     return number_get(registry->txn, &key, count);
 }
 
+enum err registry_device_count(struct registry *registry, uint64_t *count)
+{
+    const struct key_text key = key_of_name(KIND_COUNT, "");
+    enum err e = number_get(registry->txn, &key, count);
+    return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
+}
+
 /* The next record of a kind whose keys are folded names. `name` gets the folded name. */
 static enum err next_named(struct registry *registry, enum record_kind kind, const char *after,
                            char *name, size_t max, struct bytes *record)

@@ -79,6 +79,9 @@ MUST_CHECK enum err registry_find_twin(struct registry *registry, const char *id
  * `*error` says which. */
 bool registry_has_device(struct registry *registry, const char *id, enum err *error);
 
+/* How many devices there are, from a record that says so: no walk. */
+MUST_CHECK enum err registry_device_count(struct registry *registry, uint64_t *count);
+
 MUST_CHECK enum err registry_get_role(struct registry *registry, const char *name,
                                       struct role *role);
 /* How many devices hold the role. */

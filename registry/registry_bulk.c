@@ -144,10 +144,10 @@ enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device)
 enum err registry_bulk_end(struct registry_bulk *bulk)
 {
     struct registry *registry = bulk->registry;
-    enum err e = ERR_OK;
     if (bulk->added >= FENCE_AFTER && bulk->fence.size)
         txn_unfence(registry->txn, key_bytes(&bulk->fence));
     generation_write(registry, bulk->generation);
+    enum err e = devices_add(registry, (int64_t)bulk->added);
     for (size_t i = 0; i < bulk->role_count && !e; i++)
         e = holders_add(registry, bulk->roles[i].name, bulk->roles[i].holders);
     pack_free(&bulk->pack);

@@ -50,17 +50,29 @@ static enum err roles_exist(struct registry *registry, const struct device *devi
     return ERR_OK;
 }
 
+/* A count that is there from the beginning. */
+static enum err count_add(struct registry *registry, const struct key_text *key, int64_t change)
+{
+    uint64_t count;
+    enum err e = number_get(registry->txn, key, &count);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
+    if (change < 0 && count < (uint64_t)-change)
+        return ERR_DAMAGED;
+    number_put(registry->txn, key, count + (uint64_t)change);
+    return ERR_OK;
+}
+
 enum err holders_add(struct registry *registry, const char *role, int64_t change)
 {
     const struct key_text key = key_of_name(KIND_HOLDERS, role);
-    uint64_t count;
-    enum err e = number_get(registry->txn, &key, &count);
-    if (e)
-        return e == ERR_NOT_FOUND ? ERR_DAMAGED : e; /* a role has its count */
-    if (change < 0 && count < (uint64_t)-change)
-        return ERR_DAMAGED;
-    number_put(registry->txn, &key, count + (uint64_t)change);
-    return ERR_OK;
+    return count_add(registry, &key, change);
+}
+
+enum err devices_add(struct registry *registry, int64_t change)
+{
+    const struct key_text key = key_of_name(KIND_COUNT, "");
+    return count_add(registry, &key, change);
 }
 
 /* Counts the roles that `to` holds and `from` does not. Either may be NULL for none. */
@@ -99,6 +111,8 @@ static enum err device_absent(struct registry *registry, const char *id)
 static enum err device_insert(struct registry *registry, const struct device *device)
 {
     enum err e = roles_change(registry, NULL, device);
+    if (!e)
+        e = devices_add(registry, 1);
     if (!e)
         device_write(registry, device);
     return e;
@@ -179,6 +193,8 @@ enum err registry_remove_device(struct registry *registry, const char *id)
         return keep(registry, e);
     e = roles_change(registry, &before, NULL);
     device_clear(&before);
+    if (!e)
+        e = devices_add(registry, -1);
     if (!e)
         txn_delete(registry->txn, key_bytes(&key));
     return keep(registry, e);
@@ -311,12 +327,14 @@ enum err registry_replace_secret(struct registry *registry,
 enum err registry_first_records(struct txn *txn, void *context)
 {
     const struct first_records *first = context;
+    const struct key_text count = key_of_name(KIND_COUNT, "");
     uint8_t secret[CRYPTO_KEY_SIZE];
     struct role role;
     struct log_entry entry = {.seq = 1, .time = first->now, .verb = LOG_INIT, .kind = LOG_BULK};
     crypto_random(secret, sizeof secret);
     secret_put(txn, secret);
     crypto_wipe(secret, sizeof secret);
+    number_put(txn, &count, 0);
     role_init(&role, DEFAULT_ROLE);
     role.version = 1;
     role.created = role.changed = first->now;

@@ -12,6 +12,9 @@ struct check {
     void (*report)(void *context, const char *what, const char *problem);
     void *context;
     uint64_t last_entry;
+    uint64_t device_records; /* damaged ones too */
+    uint64_t count;          /* of devices, as it is recorded */
+    bool has_count;
 };
 
 static void find(struct check *check, struct bytes key, const char *problem)
@@ -20,6 +23,7 @@ static void find(struct check *check, struct bytes key, const char *problem)
     const char *kind = key.data[0] == KIND_DEVICE    ? "device"
                        : key.data[0] == KIND_ROLE    ? "role"
                        : key.data[0] == KIND_HOLDERS ? "count of holders of role"
+                       : key.data[0] == KIND_COUNT   ? "count of devices"
                        : key.data[0] == KIND_LOG     ? "log entry"
                                                      : NULL;
     size_t skip = kind ? 1 : 0; /* the letter that says the kind */
@@ -114,6 +118,13 @@ static void check_holders(struct check *check, struct bytes key, struct bytes re
         find(check, key, "is wrong");
 }
 
+static void check_count(struct check *check, struct bytes key, struct bytes record)
+{
+    struct unpack u = {.rest = record};
+    check->count = unpack_number(&u, UINT64_MAX);
+    check->has_count = unpack_done(&u) && key.size == 1;
+}
+
 static void check_record(struct check *check, struct bytes key, struct bytes record)
 {
     switch (key.data[0]) {
@@ -128,6 +139,9 @@ static void check_record(struct check *check, struct bytes key, struct bytes rec
         break;
     case KIND_HOLDERS:
         check_holders(check, key, record);
+        break;
+    case KIND_COUNT:
+        check_count(check, key, record);
         break;
     case KIND_META:
     case KIND_SETTINGS:
@@ -152,6 +166,7 @@ static enum err check_kind(struct check *check, uint8_t kind)
             return e;
         memcpy(at, key.data, key.size);
         after.size = key.size;
+        check->device_records += kind == KIND_DEVICE;
         if (e)
             find(check, after, "is damaged: its seal does not fit");
         else
@@ -163,12 +178,15 @@ enum err registry_check(struct registry *registry, struct registry_check *result
                         void (*report)(void *context, const char *what, const char *problem),
                         void *context)
 {
-    struct check check = {registry, result, report, context, 0};
+    struct check check = {
+        .registry = registry, .result = result, .report = report, .context = context};
     *result = (struct registry_check){0};
     for (unsigned kind = 0; kind <= UINT8_MAX - 1; kind++) {
         enum err e = check_kind(&check, (uint8_t)kind);
         if (e)
             return e;
     }
+    if (!check.has_count || check.count != check.device_records)
+        find(&check, (struct bytes){(const uint8_t[]){KIND_COUNT}, 1}, "is wrong");
     return ERR_OK;
 }

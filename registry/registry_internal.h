@@ -7,6 +7,7 @@
 enum { KEY_MAX = 1 + DEVICE_ID_MAX, LOG_KEY_SIZE = 9 };
 
 enum record_kind {
+    KIND_COUNT = 'c', /* of devices */
     KIND_DEVICE = 'd',
     KIND_HOLDERS = 'h',
     KIND_LOG = 'l',
@@ -60,6 +61,9 @@ enum err keep(struct registry *registry, enum err e);
 
 /* `change` more devices hold the role. */
 MUST_CHECK enum err holders_add(struct registry *registry, const char *role, int64_t change);
+
+/* There are `change` more devices. */
+MUST_CHECK enum err devices_add(struct registry *registry, int64_t change);
 
 /* The last generation given out, 0 for none. */
 MUST_CHECK enum err generation_read(struct registry *registry, uint64_t *generation);

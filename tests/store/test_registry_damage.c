@@ -178,6 +178,21 @@ static void the_check_names_a_role_whose_holders_are_miscounted(void **state)
     assert_one_finding(fixture, "role device");
 }
 
+static void count_devices(struct fixture *fixture, uint64_t count)
+{
+    struct pack pack = {0};
+    pack_number(&pack, count);
+    put_raw(fixture, "c", (struct bytes){pack.data, pack.size});
+    pack_free(&pack);
+}
+
+static void the_check_names_a_wrong_count_of_devices(void **state)
+{
+    struct fixture *fixture = *state;
+    count_devices(fixture, 2);
+    assert_one_finding(fixture, "count of devices");
+}
+
 static void the_check_names_a_device_under_another_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -188,6 +203,7 @@ static void the_check_names_a_device_under_another_name(void **state)
     put_raw(fixture, "dd", (struct bytes){pack.data, pack.size});
     pack_free(&pack);
     device_clear(&device);
+    count_devices(fixture, 4);
     assert_one_finding(fixture, "device d");
     assert_int_equal(registry_read(fixture->registry), ERR_OK);
     enum err error;
@@ -249,6 +265,7 @@ int main(void)
         test(a_device_of_a_later_format_is_an_error),
         test(the_check_names_a_device_that_does_not_decode),
         test(the_check_names_a_role_whose_holders_are_miscounted),
+        test(the_check_names_a_wrong_count_of_devices),
         test(the_check_names_a_device_under_another_name),
         test(the_check_names_a_record_of_no_known_kind),
         test(the_check_names_a_gap_in_the_log),

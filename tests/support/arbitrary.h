@@ -146,6 +146,13 @@ static inline void any_entry(struct rng *rng, struct log_entry *entry)
         any_name(rng, entry->subject, ROLE_NAME_MAX);
 }
 
+static inline struct tally any_tally(struct rng *rng)
+{
+    struct tally tally = {.count = any_number(rng)};
+    tally.last = tally.count ? any_time(rng) : 0;
+    return tally;
+}
+
 static inline void any_presence(struct rng *rng, struct presence *presence)
 {
     *presence = (struct presence){.online = rng_percent(rng, 50),
@@ -155,6 +162,9 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
                                   .generation = any_number(rng),
                                   .since = any_time(rng),
                                   .connected_at = any_time(rng),
+                                  .ended_at = any_time(rng),
+                                  .failures = any_tally(rng),
+                                  .denials = any_tally(rng),
                                   .reason = (enum reason)rng_below(rng, REASON_COUNT),
                                   .protocol = (uint8_t)rng_next(rng),
                                   .keepalive = (uint16_t)rng_next(rng),
@@ -235,8 +245,10 @@ static inline bool presence_same(const struct presence *a, const struct presence
         strcmp(a->client, b->client) != 0 || strcmp(a->address, b->address) != 0 ||
         a->protocol != b->protocol || a->keepalive != b->keepalive ||
         a->persistent != b->persistent || a->credential != b->credential ||
-        a->connections != b->connections || a->used_count != b->used_count ||
-        a->session_count != b->session_count)
+        a->connections != b->connections || a->ended_at != b->ended_at ||
+        a->failures.count != b->failures.count || a->failures.last != b->failures.last ||
+        a->denials.count != b->denials.count || a->denials.last != b->denials.last ||
+        a->used_count != b->used_count || a->session_count != b->session_count)
         return false;
     if (memcmp(a->used, b->used, a->used_count * sizeof *a->used) != 0)
         return false;
