@@ -145,6 +145,21 @@ static bool may_keep(const struct request *request, const struct cached_device *
     return decide(&access, request);
 }
 
+/* It is its own doing, not somebody else's message. */
+static bool note_denied(struct plugin *plugin, const struct request *request)
+{
+    const struct connection *connection = request->connection;
+    bool acts = connection && connection->state == CONNECTION_LIVE && !connection->kicked &&
+                request->access != MOSQ_ACL_READ && !plugin->kicking;
+    if (!acts)
+        return false;
+    const int64_t now = clock_wall();
+    presence_denied(&plugin->presences, connection, now);
+    event_denied(&plugin->events, connection, request->access == MOSQ_ACL_WRITE, request->topic,
+                 now);
+    return false;
+}
+
 static bool device_may(struct plugin *plugin, const struct request *request,
                        const struct cached_device *device)
 {
@@ -153,10 +168,10 @@ static bool device_may(struct plugin *plugin, const struct request *request,
     if (plugin->kicking && keeps_subscriptions(plugin, request, device))
         return may_keep(request, device);
     if (!acts_for(plugin, request, device))
-        return false;
+        return note_denied(plugin, request);
     bool allowed = decide(&device->access, request);
     remember(request, device, allowed);
-    return allowed;
+    return allowed || note_denied(plugin, request);
 }
 
 /* A client without a username, whom allow_anonymous let in. */
@@ -240,7 +255,11 @@ int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event
     const struct connection *connection = request.connection;
     if (!request.id || !request.topic)
         return MOSQ_ERR_ACL_DENIED;
-    if (connection && request.username && is_repeated(plugin, connection, &request))
-        return connection->last.allowed ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+    if (connection && request.username && is_repeated(plugin, connection, &request)) {
+        if (connection->last.allowed)
+            return MOSQ_ERR_SUCCESS;
+        (void)note_denied(plugin, &request);
+        return MOSQ_ERR_ACL_DENIED;
+    }
     return check_anew(plugin, &request);
 }

@@ -252,8 +252,7 @@ static void device_changed(struct cache *cache, const struct log_entry *entry)
 {
     struct cached_device *device =
         device_lookup(cache, entry->subject, table_hash_name(entry->subject));
-    if (entry->verb == LOG_REMOVE)
-        cache->removed(cache->context, entry->subject);
+    cache->followed(cache->context, entry);
     if (!device)
         return;
     device->look = device->epoch = 0;
@@ -405,17 +404,49 @@ enum err cache_find(struct cache *cache, const char *username, struct cached_dev
     return cache_renew(cache, device);
 }
 
+enum err cache_read(struct cache *cache, const char *id, struct device *device)
+{
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    e = registry_get_device(cache->registry, id, device);
+    registry_end(cache->registry);
+    return e;
+}
+
 enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation)
+{
+    struct device read;
+    enum err e = cache_read(cache, id, &read);
+    if (e)
+        return e;
+    *generation = read.generation;
+    device_clear(&read);
+    return ERR_OK;
+}
+
+enum err cache_next(struct cache *cache, const char *after, char id[static DEVICE_ID_MAX + 1])
 {
     struct device read;
     enum err e = registry_read(cache->registry);
     if (e)
         return e;
-    e = registry_get_device(cache->registry, id, &read);
-    if (!e) {
-        *generation = read.generation;
+    e = registry_next_device(cache->registry, after, &read);
+    registry_end(cache->registry);
+    if (e && e != ERR_DAMAGED)
+        return e;
+    (void)text_copy(id, DEVICE_ID_MAX, read.id);
+    if (!e)
         device_clear(&read);
-    }
+    return ERR_OK;
+}
+
+enum err cache_device_count(struct cache *cache, uint64_t *count)
+{
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    e = registry_device_count(cache->registry, count);
     registry_end(cache->registry);
     return e;
 }

@@ -79,8 +79,8 @@ struct cache {
     size_t idle_count;
     struct cached_device *changed; /* have connections, and were named by the log */
     bool all_changed;              /* all connections are to be looked at */
-    /* Called for each device that the log says was removed; outside of any scope's use. */
-    void (*removed)(void *context, const char *id);
+    /* Called for each entry of the log that names a device; outside of any scope's use. */
+    void (*followed)(void *context, const struct log_entry *entry);
     void *context;
 };
 
@@ -110,6 +110,18 @@ MUST_CHECK enum err cache_renew(struct cache *cache, struct cached_device *devic
 /* The generation of the device as it is registered now, past what is cached, in a scope of its own;
  * ERR_NOT_FOUND for none. */
 MUST_CHECK enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation);
+
+/* The device as it is registered now, in a scope of its own; ERR_NOT_FOUND. The caller ends it with
+ * device_clear. */
+MUST_CHECK enum err cache_read(struct cache *cache, const char *id, struct device *device);
+
+/* The id of the device that follows the id `after` ("" for the first), in a scope of its own, past
+ * what is damaged. ERR_NOT_FOUND at the end. `id` may be `after`. */
+MUST_CHECK enum err cache_next(struct cache *cache, const char *after,
+                               char id[static DEVICE_ID_MAX + 1]);
+
+/* How many devices are registered now, in a scope of its own. */
+MUST_CHECK enum err cache_device_count(struct cache *cache, uint64_t *count);
 
 /* Takes a device that was just read in the scope that is open, as cache_find would have. */
 MUST_CHECK enum err cache_take(struct cache *cache, const struct device *read,

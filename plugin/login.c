@@ -26,6 +26,7 @@ enum refusal {
     REFUSED_NO_PASSWORD,
     REFUSED_WRONG_KEY,
     REFUSED_WRONG_PASSWORD,
+    REFUSED_NOT_CHECKED, /* the password is on its way to the worker: it may be right */
     REFUSED_DISABLED,
     REFUSED_REVOKED,
     REFUSED_EXPIRED,
@@ -41,6 +42,7 @@ static const char *refusal_name(enum refusal refusal)
                                         "no_password",
                                         "wrong_key",
                                         "wrong_password",
+                                        "password_is_being_checked",
                                         "disabled",
                                         "revoked",
                                         "expired",
@@ -57,9 +59,27 @@ static const char *shown(char *out, size_t size, const char *text)
     return out;
 }
 
-static void note_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal)
+/* Counts it for the device of that name, if there is one. */
+static void count_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal,
+                          uint64_t generation)
+{
+    bool known = generation != 0;
+    if (refusal == REFUSED_FOREIGN_CLIENT_ID && login->username)
+        known = device_id_valid(login->username) &&
+                cache_generation(&plugin->cache, login->username, &generation) == ERR_OK;
+    if (!known || refusal == REFUSED_NOT_CHECKED || refusal == REFUSED_FAULT)
+        return;
+    presence_refused(&plugin->presences, login->username, generation, login->now);
+    event_auth_failed(&plugin->events, login->username, login->id, login->address,
+                      refusal_name(refusal), login->now);
+}
+
+/* `generation`: of the device; 0 where it was not read. */
+static void note_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal,
+                         uint64_t generation)
 {
     char user[48], id[48], address[64];
+    count_refusal(plugin, login, refusal, generation);
     journal_add(&plugin->journal, MOSQ_LOG_NOTICE,
                 "refused device=%s client=%s address=%s reason=%s",
                 shown(user, sizeof user, login->username), shown(id, sizeof id, login->id),
@@ -238,7 +258,9 @@ static enum refusal password_check(struct plugin *plugin, const struct login *lo
                       may_wait ? login->id : NULL, login->client, clock_steady());
     *credential = password->id;
     *later = answer == PASSWORD_LATER && may_wait;
-    return answer == PASSWORD_RIGHT || *later ? REFUSED_NOT : REFUSED_WRONG_PASSWORD;
+    if (answer == PASSWORD_RIGHT || *later)
+        return REFUSED_NOT;
+    return answer == PASSWORD_LATER ? REFUSED_NOT_CHECKED : REFUSED_WRONG_PASSWORD;
 }
 
 /* A device that was read in the open scope, and a password that is not NULL. The key is looked at
@@ -266,6 +288,7 @@ static enum refusal device_check(struct plugin *plugin, const struct login *logi
 static int login_as_device(struct plugin *plugin, const struct login *login, bool interrupted)
 {
     struct device device;
+    uint64_t generation = 0;
     bool later = false;
     enum refusal refusal;
     enum err e = registry_read(plugin->registry);
@@ -278,13 +301,14 @@ static int login_as_device(struct plugin *plugin, const struct login *login, boo
     } else {
         refusal = login->password ? device_check(plugin, login, &device, interrupted, &later)
                                   : REFUSED_NO_PASSWORD;
+        generation = device.generation;
         device_clear(&device);
     }
     registry_end(plugin->registry);
     if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
         return MOSQ_ERR_PLUGIN_DEFER;
     if (refusal)
-        note_refusal(plugin, login, refusal);
+        note_refusal(plugin, login, refusal, generation);
     return refusal ? MOSQ_ERR_AUTH : later ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
 }
 
@@ -307,7 +331,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     login.client_hash = connections_hash(&plugin->connections, login.id);
     login.owner = client_id_owner(plugin, &login);
     if (login.owner == OWNER_ANOTHER) {
-        note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
+        note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID, 0);
         return MOSQ_ERR_AUTH;
     }
     if (!login.username)

@@ -13,18 +13,6 @@ enum {
     JSON_MAX = 600 + DEVICE_ID_MAX + ESCAPED * (PRESENCE_CLIENT_MAX + PRESENCE_ADDRESS_MAX)
 };
 
-void message_topic(char topic[static RULE_FILTER_MAX + 1], const char *pattern, const char *device)
-{
-    const char *variable = strstr(pattern, "%u");
-    size_t before = variable ? (size_t)(variable - pattern) : strlen(pattern);
-    size_t size = variable ? strnlen(device, RULE_FILTER_MAX - before) : 0;
-    memcpy(topic, pattern, before);
-    memcpy(topic + before, device, size);
-    size_t rest = variable ? strnlen(variable + 2, RULE_FILTER_MAX - before - size) : 0;
-    memcpy(topic + before + size, variable ? variable + 2 : "", rest);
-    topic[before + size + rest] = '\0';
-}
-
 static size_t json(char text[static JSON_MAX], const char *device, const struct presence *p,
                    int64_t now)
 {
@@ -72,18 +60,27 @@ void *message_payload(const struct options *options, const char *device,
     return *size ? broker_copy(text, *size) : NULL;
 }
 
-bool message_send(const char *pattern, const char *device, void *payload, size_t size)
+static bool hand_over(const char *topic, void *payload, size_t size, int qos, bool retained)
 {
-    char topic[RULE_FILTER_MAX + 1];
-    message_topic(topic, pattern, device);
-    if (mosquitto_broker_publish(NULL, topic, (int)size, payload, QOS, true, NULL) ==
+    if (mosquitto_broker_publish(NULL, topic, (int)size, payload, qos, retained, NULL) ==
         MOSQ_ERR_SUCCESS)
         return true;
     mosquitto_free(payload);
     return false;
 }
 
-bool message_clear(const char *pattern, const char *device)
+bool message_send(const char *topic, void *payload, size_t size)
 {
-    return message_send(pattern, device, NULL, 0);
+    return hand_over(topic, payload, size, QOS, true);
+}
+
+bool message_clear(const char *topic)
+{
+    return message_send(topic, NULL, 0);
+}
+
+bool message_send_text(const char *topic, const char *text, size_t size, bool retained)
+{
+    void *payload = size ? broker_copy(text, size) : NULL;
+    return payload && hand_over(topic, payload, size, retained ? QOS : 0, retained);
 }

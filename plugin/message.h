@@ -1,12 +1,9 @@
-/* message.h - presence as it is published: the topic and the payload. */
+/* message.h - what devreg publishes. */
 #ifndef DEVREG_PLUGIN_MESSAGE_H
 #define DEVREG_PLUGIN_MESSAGE_H
 
 #include "plugin/options.h"
 #include "registry/presence.h"
-
-/* The topic of a device: `pattern` with its "%u" replaced. */
-void message_topic(char topic[static RULE_FILTER_MAX + 1], const char *pattern, const char *device);
 
 /* What is said of the device: `*size` bytes from the broker's memory, to be handed to message_send
  * or freed with mosquitto_free. NULL for want of memory. `now` in ms since 1970. */
@@ -15,9 +12,13 @@ void *message_payload(const struct options *options, const char *device,
 
 /* Hands the payload, which is the broker's from now on, to it as a retained message. False where
  * the broker has no memory. */
-bool message_send(const char *pattern, const char *device, void *payload, size_t size);
+bool message_send(const char *topic, void *payload, size_t size);
 
-/* Clears the retained message on the device's topic. */
-bool message_clear(const char *pattern, const char *device);
+/* Clears the retained message on the topic. */
+bool message_clear(const char *topic);
+
+/* A text of `size` bytes, which is copied: retained with QoS 1, or else with QoS 0. False where the
+ * broker has no memory, and for no text. */
+bool message_send_text(const char *topic, const char *text, size_t size, bool retained);
 
 #endif

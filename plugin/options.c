@@ -45,20 +45,18 @@ static bool presence_delay_parse(struct options *options, const char *value)
     return value[0] >= '0' && value[0] <= '9' && !*end && seconds <= PRESENCE_DELAY_MAX;
 }
 
-/* A topic name with "%u" as one whole level, and no other variable. */
 static bool presence_topic_parse(struct options *options, const char *value)
 {
-    size_t devices = 0;
-    if (value[0] == '$' || !topic_name_valid(value) || rule_filter_problem(value) ||
-        strlen(value) > RULE_FILTER_MAX - DEVICE_ID_MAX)
-        return false;
-    for (const char *at = strchr(value, '%'); at; at = strchr(at + 1, '%')) {
-        if (at[1] != 'u')
-            return false;
-        devices++;
-    }
-    return devices == 1 && text_copy(options->presence_topic, RULE_FILTER_MAX, value) &&
+    options->presence_attributes = presence_pattern_has_attributes(value);
+    return presence_pattern_valid(value) &&
+           text_copy(options->presence_topic, PRESENCE_PATTERN_MAX, value) &&
            presence_topic_filter(options->presence_filter, value);
+}
+
+static bool events_parse(struct options *options, const char *value)
+{
+    options->events = strcmp(value, "on") == 0;
+    return options->events || strcmp(value, "off") == 0;
 }
 
 static bool anonymous_role_parse(struct options *options, const char *value)
@@ -90,9 +88,11 @@ static const struct row {
     {"presence_store", presence_store_parse, "an absolute path of at most 1000 bytes"},
     {"presence", presence_parse, "on or off"},
     {"presence_topic", presence_topic_parse,
-     "a topic with '%u', the device, as one whole level, and no leading '$'"},
+     "a topic with '%u', the device, as one whole level, others as they are or '%{attribute}', "
+     "and no leading '$'"},
     {"presence_format", presence_format_parse, "json or plain"},
     {"presence_delay", presence_delay_parse, "whole seconds, at most 86400"},
+    {"events", events_parse, "on or off"},
     {"anonymous_role", anonymous_role_parse, "the name of a role"},
     {"unknown", unknown_parse, "defer or deny"},
     {"client_id", client_id_parse, "any, device or prefix"},
@@ -118,7 +118,7 @@ static void list_rows(char *to, size_t size)
 static bool option_read(struct options *options, const struct mosquitto_opt *option,
                         bool seen[static ROWS], char *error)
 {
-    char name[64], value[64], known[160];
+    char name[64], value[64], known[180];
     const char *given = option->value ? option->value : "";
     size_t at = row_find(option->key);
     text_escape(name, sizeof name, option->key);
@@ -146,7 +146,7 @@ bool options_read(struct options *options, const struct mosquitto_opt *given, in
     *options = (struct options){0};
     options->presence = true;
     (void)text_copy(options->registry, OPTION_PATH_MAX, REGISTRY_DIR);
-    bool good = presence_topic_parse(options, "devreg/presence/%u");
+    bool good = presence_topic_parse(options, PRESENCE_PATTERN);
     for (int i = 0; good && i < count; i++)
         good = option_read(options, &given[i], seen, error);
     if (!good || options->presence_store[0])
@@ -166,7 +166,7 @@ bool options_equal(const struct options *a, const struct options *b)
     return strcmp(a->registry, b->registry) == 0 &&
            strcmp(a->presence_store, b->presence_store) == 0 && a->presence == b->presence &&
            a->presence_format == b->presence_format && a->presence_delay == b->presence_delay &&
-           strcmp(a->presence_topic, b->presence_topic) == 0 &&
+           strcmp(a->presence_topic, b->presence_topic) == 0 && a->events == b->events &&
            strcmp(a->anonymous_role, b->anonymous_role) == 0 && a->unknown == b->unknown &&
            strcmp(a->client_id, b->client_id) == 0;
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "plugin/mosq.h"
-#include "registry/device.h"
+#include "registry/presence_topic.h"
 
 enum { OPTION_PATH_MAX = 1000, PRESENCE_DELAY_MAX = 86400, OPTION_ERROR_MAX = 300 };
 
@@ -19,8 +19,10 @@ struct options {
     char presence_store[OPTION_PATH_MAX + 1];
     bool presence;
     enum presence_format presence_format;
-    uint32_t presence_delay; /* s */
-    char presence_topic[RULE_FILTER_MAX + 1];
+    uint32_t presence_delay;                       /* s */
+    char presence_topic[PRESENCE_PATTERN_MAX + 1]; /* a pattern: presence_topic.h */
+    bool presence_attributes;                      /* it names some */
+    bool events;
     char presence_filter[RULE_FILTER_MAX + 1]; /* the topics that presence_topic can become */
     char anonymous_role[ROLE_NAME_MAX + 1];    /* "" for none */
     enum unknown_users unknown;

@@ -40,8 +40,10 @@ static void end_replaced(struct plugin *plugin, const struct connection *by)
 
 void plugin_confirm(struct plugin *plugin, struct connection *connection)
 {
+    const int64_t now = clock_wall();
     connection_become(&plugin->connections, connection, CONNECTION_LIVE);
-    presence_accepted(&plugin->presences, connection, clock_wall());
+    presence_accepted(&plugin->presences, connection, now);
+    event_connect(&plugin->events, connection, now);
     end_taken_over(plugin, connection);
     end_replaced(plugin, connection);
 }
@@ -54,8 +56,10 @@ void plugin_ended(struct plugin *plugin, struct connection *connection, enum rea
     }
     /* One that ends before it was confirmed was never in, but its will may come all the same: 2.0
      * sends it where the socket dies before CONNACK is written. */
-    if (connection->state == CONNECTION_LIVE)
+    if (connection->state == CONNECTION_LIVE) {
         presence_ended(&plugin->presences, connection, reason, clock_wall());
+        event_disconnect(&plugin->events, connection, reason, clock_wall());
+    }
     connection->will_possible = !connection->kicked;
     connection_become(&plugin->connections, connection, CONNECTION_GONE);
 }
@@ -81,7 +85,7 @@ static int on_tick(int event, void *data, void *userdata)
     plugin->reloading = false;
     plugin->ended_count = 0;
     tick->next_s = 0;
-    tick->next_ms = TICK_MS;
+    tick->next_ms = presence_hurries(&plugin->presences) ? HURRIED_TICK_MS : TICK_MS;
     if (plugin->connections.pending.first)
         turn_confirm(plugin); /* each time: what ends before it was confirmed was never in */
     if (turn_due(plugin))
@@ -180,10 +184,15 @@ static int on_reload(int event, void *data, void *userdata)
     return MOSQ_ERR_SUCCESS; /* 2.1 ends the broker for anything else */
 }
 
-static void on_removed(void *context, const char *device)
+/* An entry of the change log that names a device. */
+static void on_followed(void *context, const struct log_entry *entry)
 {
     struct plugin *plugin = context;
-    presence_removed(&plugin->presences, device);
+    if (entry->verb == LOG_REMOVE)
+        presence_removed(&plugin->presences, entry->subject, clock_wall());
+    else if (entry->verb == LOG_SET && plugin->options.presence_attributes)
+        presence_moved(&plugin->presences, entry->subject);
+    event_change(&plugin->events, entry);
 }
 
 /* What to do about it. */
@@ -252,7 +261,7 @@ static bool open_registry(struct plugin *plugin)
         plugin->cache = (struct cache){.registry = plugin->registry,
                                        .journal = &plugin->journal,
                                        .presence_topic = presence_topic(&plugin->options),
-                                       .removed = on_removed,
+                                       .followed = on_followed,
                                        .context = plugin};
         e = cache_open(&plugin->cache);
     }
@@ -282,6 +291,7 @@ static void plugin_close(struct plugin *plugin)
 {
     connections_close(&plugin->connections);
     passwords_close(&plugin->passwords);
+    events_close(&plugin->events);
     hash_set_clear(&plugin->accepted);
     hash_set_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
@@ -294,6 +304,7 @@ static bool plugin_fill(struct plugin *plugin)
 {
     if (!open_registry(plugin))
         return false;
+    events_open(&plugin->events, plugin->options.events);
     passwords_open(&plugin->passwords);
     connections_open(&plugin->connections, &plugin->cache);
     return anonymous_role_exists(plugin) && open_presence(plugin);

@@ -12,13 +12,18 @@
 #include "plugin/cache.h"
 #include "plugin/clock.h"
 #include "plugin/connections.h"
+#include "plugin/events.h"
 #include "plugin/hash_set.h"
 #include "plugin/journal.h"
 #include "plugin/options.h"
 #include "plugin/passwords.h"
 #include "plugin/presence.h"
 
-enum { ENDED_STRANGERS_MAX = 64, TICK_MS = 100 /* how often a turn is wanted */ };
+enum {
+    ENDED_STRANGERS_MAX = 64,
+    TICK_MS = 100 /* how often a turn is wanted */,
+    HURRIED_TICK_MS = 10
+};
 
 struct plugin {
     unsigned users;   /* how often it is loaded */
@@ -29,6 +34,7 @@ struct plugin {
     struct cache cache;
     struct connections connections;
     struct presences presences;
+    struct events events;
     struct passwords passwords;
     struct hash_set accepted; /* table_hash_name of usernames let in, since the process began */
     /* After a change that names no device: how many live ones to look at, some at each tick. */

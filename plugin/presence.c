@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/message.h"
+#include "plugin/clock.h"
+#include "plugin/presence_jobs.h"
 #include "plugin/presence_walk.h"
 #include "registry/text.h"
 
-enum { RETRY_MS = 1000, JOBS_A_TICK = 500 };
+/* The broker sends what was published in one turn all at once, at some 50 us for a message and a
+ * subscriber: a hundred of them keep others waiting for 5 ms. */
+enum { JOBS_A_TURN = 500, MESSAGES_A_TURN = 100, TALLY_MS = 5000 };
 
 static struct presence_entry *entry_find_hashed(const struct presences *presences,
                                                 const char *device, uint64_t hash)
@@ -21,7 +24,7 @@ static struct presence_entry *entry_find_hashed(const struct presences *presence
     return NULL;
 }
 
-static struct presence_entry *entry_find(const struct presences *presences, const char *device)
+struct presence_entry *presence_find(const struct presences *presences, const char *device)
 {
     return entry_find_hashed(presences, device, table_hash_name(device));
 }
@@ -46,19 +49,48 @@ static void list_join(struct presence_list *list, struct presence_entry *entry)
     list->last = entry;
 }
 
+/* Keeps the order of left_at: mostly it is the last. */
+static void delayed_join(struct presences *presences, struct presence_entry *entry)
+{
+    struct presence_list *list = &presences->delayed;
+    list_leave(entry);
+    struct presence_entry *before = list->last;
+    while (before && before->left_at > entry->left_at)
+        before = before->previous;
+    entry->list = list;
+    entry->previous = before;
+    entry->next = before ? before->next : list->first;
+    *(entry->next ? &entry->next->previous : &list->last) = entry;
+    *(before ? &before->next : &list->first) = entry;
+}
+
 static void dirty_add(struct presences *presences, struct presence_entry *entry)
 {
     if (entry->list != &presences->dirty)
         list_join(&presences->dirty, entry);
 }
 
-/* Frees an entry that nothing needs any more. */
-static void entry_settle(struct presences *presences, struct presence_entry *entry)
+static void entry_free(struct presence_entry *entry)
+{
+    free(entry->topic);
+    free(entry);
+}
+
+void presence_settle(struct presences *presences, struct presence_entry *entry)
 {
     if (entry->current || entry->list || entry->in_flight)
         return;
     table_remove(&presences->entries, &entry->node);
-    free(entry);
+    entry_free(entry);
+}
+
+/* The topic that is recorded for it. Without one it counts as moved. */
+static void topic_load(struct presences *presences, struct presence_entry *entry)
+{
+    char topic[PRESENCE_TOPIC_MAX + 1];
+    if (presences->options->presence_attributes && entry->record.place &&
+        standing_topic_get(presences->reader, entry->device, &entry->record, topic) == ERR_OK)
+        entry->topic = strdup(topic);
 }
 
 /* What is on the disk; zeros for a device that never connected, or whose record is damaged. */
@@ -67,17 +99,23 @@ static void record_load(struct presences *presences, struct presence_entry *entr
     enum err e = txn_renew(presences->reader);
     if (!e) {
         e = presence_get(presences->reader, entry->device, &entry->record);
+        if (!e)
+            topic_load(presences, entry);
         txn_reset(presences->reader);
     }
-    if (e)
+    if (e) {
         memset(&entry->record, 0, sizeof entry->record);
-    if (e && e != ERR_NOT_FOUND)
+        entry->record.seq = presences->highest_seq; /* of another device: it only must not fall */
+        entry->damaged = e != ERR_NOT_FOUND;
+    }
+    if (entry->damaged)
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot read the presence of device %s: %s; it begins anew", entry->device,
                     err_text(e));
-    entry->told_online = entry->record.online;
+    entry->told_online = entry->counted_online = entry->record.online;
     entry->told_conn = entry->record.conn;
     entry->had_sessions = entry->record.session_count > 0;
+    entry->counted = entry->record.connections > 0;
 }
 
 static struct presence_entry *entry_get(struct presences *presences, const char *device)
@@ -109,15 +147,7 @@ static void describe(struct presence *record, const struct connection *connectio
     record->persistent = !connection->clean;
     record->credential = connection->credential;
     (void)text_copy(record->address, PRESENCE_ADDRESS_MAX, connection->address);
-    /* A client id that is cut stays UTF-8: no byte of a character is left alone at the end. */
-    size_t size = strnlen(connection->client_id, PRESENCE_CLIENT_MAX + 1);
-    if (size > PRESENCE_CLIENT_MAX) {
-        size = PRESENCE_CLIENT_MAX;
-        while (size && ((unsigned char)connection->client_id[size] & 0xc0) == 0x80)
-            size--;
-    }
-    memcpy(record->client, connection->client_id, size);
-    record->client[size] = '\0';
+    text_cut(record->client, PRESENCE_CLIENT_MAX, connection->client_id);
 }
 
 static void session_drop(struct presence *record, size_t at)
@@ -143,13 +173,27 @@ static void session_note(struct presence *record, const struct connection *conne
     record->sessions[record->session_count++] = (struct session){client, now};
 }
 
-/* Another generation of the device begins: nothing of the old one is its. */
+/* Another generation of the device begins: nothing of the old one is its but the seq, and the place
+ * of the old one's message, unless that is being cleared. */
 static void generation_begin(struct presence_entry *entry, uint64_t generation)
 {
+    const struct presence begin = {.seq = entry->record.seq,
+                                   .generation = generation,
+                                   .place = entry->forgotten ? 0 : entry->record.place};
+    if (entry->forgotten) {
+        free(entry->topic);
+        entry->topic = NULL;
+    }
+    entry->record = begin;
     entry->forgotten = entry->told_online = false;
+    entry->told_conn = 0;
     entry->current = NULL;
-    entry->record.generation = generation;
-    entry->record.used_count = entry->record.session_count = 0;
+    entry->feeds = 0;
+}
+
+static bool of_generation(struct presence_entry *entry, uint64_t generation)
+{
+    return entry->record.generation == generation && !entry->forgotten;
 }
 
 /* With presence off there is still who owns a session, and whether a new key came into use. */
@@ -167,16 +211,23 @@ void presence_accepted(struct presences *presences, struct connection *connectio
     struct presence_entry *entry = entry_get(presences, connection->device_id);
     if (!entry)
         return;
-    if (entry->record.generation != connection->generation)
+    if (!of_generation(entry, connection->generation))
         generation_begin(entry, connection->generation);
-    presence_use(&entry->record, connection->credential);
-    connection->conn = ++entry->record.connections;
+    struct presence *record = &entry->record;
+    /* Back before its offline was told, which a delay makes likely: that is still one connection.
+     */
+    bool back = presences->options->presence_delay && entry->told_online && !entry->current &&
+                entry->left_at;
+    presence_use(record, connection->credential);
+    record->connections++;
+    connection->conn = back ? entry->told_conn : record->connections;
     presences->owners |= connection->persistent;
-    session_note(&entry->record, connection, now);
+    session_note(record, connection, now);
     if (!entry->current || strcmp(entry->current->client_id, connection->client_id) == 0) {
-        describe(&entry->record, connection);
+        describe(record, connection);
         entry->current = connection;
     }
+    entry->changed = true;
     dirty_add(presences, entry);
 }
 
@@ -196,26 +247,36 @@ static void sessions_seen(struct presence *record, int64_t now)
         record->sessions[i].seen = now;
 }
 
+/* Nobody of the device is there any more. */
+static void entry_leave(struct presence_entry *entry, enum reason reason, int64_t now)
+{
+    entry->left_at = clock_steady();
+    entry->record.ended_at = now;
+    entry->record.reason = reason;
+}
+
 void presence_ended(struct presences *presences, const struct connection *connection,
                     enum reason reason, int64_t now)
 {
-    struct presence_entry *entry = entry_find(presences, connection->device_id);
-    if (!entry || entry->forgotten || entry->record.generation != connection->generation) {
-        if (entry && entry->current == connection)
+    struct presence_entry *entry = presence_find(presences, connection->device_id);
+    if (!entry || !of_generation(entry, connection->generation)) {
+        if (entry && entry->current == connection) {
             entry->current = another(connection);
+            presence_settle(presences, entry);
+        }
         return;
     }
     if (connection->persistent)
         session_note(&entry->record, connection, now); /* the time begins to run */
+    entry->changed = true;
     dirty_add(presences, entry);
     if (entry->current != connection)
         return;
     entry->current = another(connection);
-    entry->ended_at = now;
     if (entry->current)
         describe(&entry->record, entry->current);
     else
-        entry->record.reason = reason;
+        entry_leave(entry, reason, now);
 }
 
 void presence_restarted(struct presences *presences, const char *device, int64_t now)
@@ -223,57 +284,45 @@ void presence_restarted(struct presences *presences, const char *device, int64_t
     struct presence_entry *entry = entry_get(presences, device);
     if (!entry || entry->current)
         return;
-    entry->ended_at = now;
-    entry->record.reason = REASON_BROKER_RESTART;
+    entry_leave(entry, REASON_BROKER_RESTART, now);
+    entry->left_at = 0; /* long ago: no delay */
     sessions_seen(&entry->record, now);
+    entry->changed = true;
     dirty_add(presences, entry);
 }
 
-static void job_free(struct job *job)
+static void tally(struct presences *presences, struct presence_entry *entry, struct tally *tally,
+                  enum feed_kind kind, int64_t now)
 {
-    pack_free(&job->record);
-    mosquitto_free(job->payload);
-    free(job);
+    tally->count++;
+    tally->last = now;
+    entry->feeds |= (uint8_t)(1u << kind);
+    if (!entry->changed)
+        entry->tallied_at = clock_steady();
+    entry->changed = true;
+    if (!entry->list)
+        list_join(&presences->tallied, entry);
+    else if (entry->list == &presences->delayed)
+        dirty_add(presences, entry); /* it may wait there for long */
 }
 
-/* False where no thread can be started: the job is freed. */
-static bool submit(struct presences *presences, struct job *job)
+void presence_refused(struct presences *presences, const char *device, uint64_t generation,
+                      int64_t now)
 {
-    if (!writer_submit(&presences->writer, job)) {
-        job_free(job);
-        return false;
-    }
-    presences->in_flight++;
-    return true;
+    struct presence_entry *entry =
+        presences->options->presence ? entry_get(presences, device) : NULL;
+    if (!entry)
+        return;
+    if (!of_generation(entry, generation))
+        generation_begin(entry, generation);
+    tally(presences, entry, &entry->record.failures, FEED_FAILED, now);
 }
 
-static struct job *job_new(enum job_kind kind, const char *device)
+void presence_denied(struct presences *presences, const struct connection *connection, int64_t now)
 {
-    struct job *job = calloc(1, sizeof *job);
-    if (!job)
-        return NULL;
-    job->kind = kind;
-    (void)text_copy(job->device, DEVICE_ID_MAX, device);
-    return job;
-}
-
-bool presence_submit_delete(struct presences *presences, const char *device)
-{
-    struct job *job = job_new(JOB_DELETE, device);
-    return job && submit(presences, job);
-}
-
-bool presence_submit_topic(struct presences *presences, const char *topic)
-{
-    struct job *job = job_new(JOB_TOPIC, "");
-    if (!job)
-        return false;
-    job->record.size = strlen(topic) + 1;
-    job->record.data = (uint8_t *)strdup(topic);
-    if (job->record.data)
-        return submit(presences, job);
-    free(job);
-    return false;
+    struct presence_entry *entry = presence_find(presences, connection->device_id);
+    if (presences->options->presence && entry && of_generation(entry, connection->generation))
+        tally(presences, entry, &entry->record.denials, FEED_DENIED, now);
 }
 
 static uint64_t next_seq(uint64_t last, int64_t now)
@@ -291,179 +340,68 @@ static bool record_update(struct presence_entry *entry, int64_t now)
     if (online && !entry->told_online)
         record->since = record->connected_at;
     if (!online)
-        record->since = entry->ended_at;
-    if (online)
-        record->reason = REASON_NONE;
+        record->since = record->ended_at;
     record->online = online;
     record->seq = next_seq(record->seq, now);
     return true;
 }
 
 /* Does the device still have time to come back before it is told offline? */
-static bool is_delayed(const struct presences *presences, const struct presence_entry *entry,
-                       int64_t now)
+static bool is_delayed(const struct presences *presences, const struct presence_entry *entry)
 {
     int64_t delay = (int64_t)presences->options->presence_delay * 1000;
-    return delay && !entry->current && entry->told_online && !entry->forgotten &&
-           now >= entry->ended_at && now < entry->ended_at + delay;
+    return delay && !entry->current && entry->told_online && !entry->forgotten && entry->left_at &&
+           clock_steady() < entry->left_at + delay;
 }
 
-static void say_unpublished(struct presences *presences, const char *device)
-{
-    journal_add(presences->journal, MOSQ_LOG_ERR,
-                "out of memory: the presence of %s is not published", device);
-}
-
-/* Hands the record as it is now to the writer. False for want of memory. */
-static bool record_submit(struct presences *presences, struct presence_entry *entry, bool publish,
-                          int64_t now)
-{
-    struct job *job = job_new(JOB_PUT, entry->device);
-    if (!job)
-        return false;
-    job->sessions = entry->had_sessions || entry->record.session_count;
-    presence_encode(&job->record, &entry->record);
-    if (publish && presences->options->presence) {
-        job->payload = message_payload(presences->options, entry->device, &entry->record, now,
-                                       &job->payload_size);
-        if (!job->payload)
-            say_unpublished(presences, entry->device);
-    }
-    if (job->record.failed) {
-        job_free(job);
-        return false;
-    }
-    if (!submit(presences, job))
-        return false;
-    entry->had_sessions = entry->record.session_count > 0;
-    return true;
-}
-
-/* Turns a dirty entry into a job. False for want of memory. */
+/* Turns an entry into a job, where there is something to record. False for want of memory. */
 static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
-    if (entry->forgotten) {
-        list_leave(entry);
-        entry_settle(presences, entry);
-        return true;
-    }
-    bool told = record_update(entry, now);
-    if (!record_submit(presences, entry, told, now))
+    bool delayed = is_delayed(presences, entry);
+    bool told = !delayed && !entry->forgotten && record_update(entry, now);
+    if (!entry->forgotten && !presence_submit(presences, entry, told, now))
         return false;
-    entry->told_online = entry->record.online;
-    entry->told_conn = entry->record.conn;
-    entry->in_flight = true;
-    list_leave(entry);
+    if (delayed)
+        delayed_join(presences, entry);
+    else
+        list_leave(entry);
+    presence_settle(presences, entry);
     return true;
+}
+
+/* What has waited long enough becomes dirty. */
+static void end_waits(struct presences *presences)
+{
+    struct presence_entry *entry;
+    while ((entry = presences->delayed.first) && !is_delayed(presences, entry))
+        dirty_add(presences, entry);
+    while ((entry = presences->tallied.first) && clock_steady() >= entry->tallied_at + TALLY_MS)
+        dirty_add(presences, entry);
 }
 
 static void tell_dirty(struct presences *presences, int64_t now)
 {
     unsigned told = 0;
-    struct presence_entry *entry, *next;
-    while ((entry = presences->delayed.first) && !is_delayed(presences, entry, now))
-        dirty_add(presences, entry);
-    for (entry = presences->dirty.first; entry; entry = next) {
+    end_waits(presences);
+    for (struct presence_entry *entry = presences->dirty.first, *next; entry; entry = next) {
         next = entry->next;
         if (entry->in_flight)
             continue;
-        if (is_delayed(presences, entry, now))
-            list_join(&presences->delayed, entry);
-        else if (told++ == JOBS_A_TICK || !entry_tell(presences, entry, now))
+        if (told++ == JOBS_A_TURN || !entry_tell(presences, entry, now))
             return;
-    }
-}
-
-/* The disk said no: the job is written again a little later, and nothing is published meanwhile. */
-static void job_failed(struct presences *presences, struct job *job, int64_t now)
-{
-    if (!presences->failed)
-        journal_add(presences->journal, MOSQ_LOG_ERR,
-                    "cannot record presence: %s; it is tried again, and nothing is published "
-                    "meanwhile",
-                    err_text(job->result));
-    presences->retry_at = now + RETRY_MS;
-    job->next = NULL;
-    *(presences->failed ? presences->failed_end : &presences->failed) = job;
-    presences->failed_end = &job->next;
-}
-
-/* Is it the record of a device that was removed since? Its JOB_DELETE may be written already. */
-static bool is_obsolete(struct presences *presences, const struct job *job)
-{
-    struct presence_entry *entry = job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
-    if (!entry || !entry->forgotten)
-        return false;
-    entry->in_flight = false;
-    entry_settle(presences, entry);
-    return true;
-}
-
-static void retry_failed(struct presences *presences, int64_t now)
-{
-    if (now < presences->retry_at && presences->retry_at - now <= RETRY_MS)
-        return;
-    struct job *job = presences->failed, *next;
-    presences->failed = NULL;
-    for (; job; job = next) {
-        next = job->next;
-        if (is_obsolete(presences, job))
-            job_free(job);
-        else
-            (void)submit(presences, job); /* the thread that wrote it runs */
-    }
-}
-
-static void job_done(struct presences *presences, struct job *job)
-{
-    const char *topic = presences->options->presence_topic;
-    bool sent = true;
-    if (job->payload)
-        sent = message_send(topic, job->device, job->payload, job->payload_size);
-    job->payload = NULL;
-    if (job->kind == JOB_DELETE && job->existed && presences->options->presence)
-        sent = message_clear(topic, job->device);
-    if (!sent)
-        say_unpublished(presences, job->device);
-}
-
-static void collect(struct presences *presences, int64_t now)
-{
-    for (struct job *job = writer_collect(&presences->writer), *next; job; job = next) {
-        next = job->next;
-        presences->in_flight--;
-        if (job->result) {
-            job_failed(presences, job, now);
-            continue;
-        }
-        job_done(presences, job);
-        struct presence_entry *entry =
-            job->kind == JOB_PUT ? entry_find(presences, job->device) : NULL;
-        if (entry) {
-            entry->in_flight = false;
-            entry_settle(presences, entry);
-        }
-        job_free(job);
     }
 }
 
 bool presence_settled(const struct presences *presences, const char *device)
 {
-    const struct presence_entry *entry = entry_find(presences, device);
+    const struct presence_entry *entry = presence_find(presences, device);
     return !entry || (!entry->list && !entry->in_flight);
-}
-
-bool presence_now(const struct presences *presences, const char *device, struct presence *record)
-{
-    const struct presence_entry *entry = entry_find(presences, device);
-    if (entry)
-        *record = entry->record;
-    return entry != NULL;
 }
 
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id)
 {
-    const struct presence_entry *entry = presences->owners ? entry_find(presences, device) : NULL;
+    const struct presence_entry *entry =
+        presences->owners ? presence_find(presences, device) : NULL;
     struct client_key client;
     if (!entry || entry->forgotten || !entry->record.session_count)
         return false;
@@ -471,62 +409,89 @@ bool presence_owns(const struct presences *presences, const char *device, const 
     return presence_session(&entry->record, &client) < entry->record.session_count;
 }
 
-void presence_removed(struct presences *presences, const char *device)
+void presence_removed(struct presences *presences, const char *device, int64_t now)
 {
-    struct presence_entry *entry = entry_find(presences, device);
+    struct presence_entry *entry = presence_find(presences, device);
     if (entry) {
         entry->forgotten = true;
+        entry->removed = entry->record.generation;
+        entry->counted = entry->counted_online = false; /* the job sees to that */
         dirty_add(presences, entry);
     }
-    if (!presence_submit_delete(presences, device))
+    if (!presence_submit_delete(presences, device, now))
         presence_walk_again(presences);
+}
+
+void presence_moved(struct presences *presences, const char *device)
+{
+    struct presence_entry *entry = entry_get(presences, device);
+    if (entry)
+        dirty_add(presences, entry); /* that looks for the topic */
+}
+
+void presence_again(struct presences *presences, struct presence_entry *entry)
+{
+    entry->again = true;
+    dirty_add(presences, entry);
 }
 
 void presence_tick(struct presences *presences, int64_t now)
 {
+    presences->messages = MESSAGES_A_TURN;
     if (presences->in_flight)
-        collect(presences, now);
+        presence_collect(presences);
     if (presences->failed) {
-        retry_failed(presences, now);
+        presence_retry(presences, false);
         return; /* what is new waits behind it */
     }
-    if (presences->dirty.first || presences->delayed.first)
+    if (presences->dirty.first || presences->delayed.first || presences->tallied.first)
         tell_dirty(presences, now);
-    if (presences->walk.active)
+    if (presences->walk.stage)
         presence_walk_on(presences, now);
+    if (presences->options->presence)
+        summary_tick(&presences->summary, presences->cache, presences->reader, now);
+}
+
+bool presence_hurries(const struct presences *presences)
+{
+    return presences->walk.stage || presences->done;
 }
 
 /* What is to be on the disk when the broker is gone. */
 static void entry_end(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
-    bool told = entry->list || entry->current;
     if (entry->current) {
         entry->current = NULL;
-        entry->ended_at = now;
-        entry->record.reason = REASON_SERVER_SHUTDOWN;
+        entry_leave(entry, REASON_SERVER_SHUTDOWN, now);
         sessions_seen(&entry->record, now);
+        entry->changed = true;
     }
-    (void)record_update(entry, now);
-    if (told && !entry->forgotten)
-        (void)record_submit(presences, entry, false, now);
+    bool told = !entry->forgotten && record_update(entry, now);
+    if (!entry->forgotten)
+        (void)presence_submit(presences, entry, told, now);
+}
+
+static void jobs_free(struct job *job)
+{
+    for (struct job *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
 }
 
 void presence_close(struct presences *presences, int64_t now)
 {
-    presences->retry_at = now;
     if (presences->failed)
-        retry_failed(presences, now); /* one last time */
+        presence_retry(presences, true); /* one last time */
     for (struct table_node *n = table_next(&presences->entries, NULL), *next; n; n = next) {
         struct presence_entry *entry = AROUND(n, struct presence_entry, node);
         next = table_next(&presences->entries, n);
         entry_end(presences, entry, now);
-        free(entry);
+        entry_free(entry);
     }
     table_clear(&presences->entries);
-    for (struct job *job = writer_close(&presences->writer), *next; job; job = next) {
-        next = job->next;
-        job_free(job);
-    }
+    jobs_free(presences->done);
+    jobs_free(writer_close(&presences->writer));
     txn_close(presences->reader);
     store_close(presences->store);
 }

@@ -12,6 +12,8 @@
  * At start every record is walked, a few at each tick: a device that is still marked online becomes
  * offline, "broker_restart"; one that was removed is cleared; every other state is published again
  * as it was recorded, since Mosquitto may have lost retained messages, or brought old ones back.
+ * Brought back it may also have what was cleared since it last saved, so topics that a message has
+ * left are remembered for CLEARED_KEEP_MS, and cleared again at each start.
  *
  * With presence off nothing is published, and of the records only those are kept that say who owns
  * a session, and that a new key came into use.
@@ -22,10 +24,13 @@
 #include "plugin/connections.h"
 #include "plugin/journal.h"
 #include "plugin/options.h"
+#include "plugin/summary.h"
 #include "plugin/writer.h"
 #include "registry/presence_store.h"
 
-/* One device that is online, or whose state is on its way to the disk. */
+#define CLEARED_KEEP_MS ((int64_t)30 * 24 * 3600 * 1000)
+
+/* One device that is online, or of which something is on its way to the disk. */
 struct presence_entry {
     struct table_node node;
     struct presence_entry *next, *previous; /* in the list that `list` says */
@@ -35,22 +40,33 @@ struct presence_entry {
     struct connection *current; /* the connection that the state is about; NULL for offline */
     bool told_online;           /* what was recorded, or is under way */
     uint64_t told_conn;
-    int64_t ended_at; /* of the last connection that the state was about */
+    int64_t left_at;    /* steady clock: when the last connection that the state was about ended */
+    int64_t tallied_at; /* steady clock: when the first tally came that is in `feeds` */
+    uint8_t feeds;      /* 1 << FEED_FAILED and FEED_DENIED: tallies that are not recorded yet */
+    bool changed;       /* the record is ahead of the disk */
+    bool again;         /* publish it, changed or not */
     bool in_flight;
-    bool had_sessions; /* as recorded, or under way */
-    bool forgotten;    /* the device was removed: nothing more is told of this generation */
+    bool had_sessions;            /* as recorded, or under way */
+    bool counted, counted_online; /* in the counts: so again */
+    bool damaged;                 /* the record on the disk */
+    bool forgotten;   /* the device was removed: nothing more is told of this generation */
+    uint64_t removed; /* the generation of which that was last said; 0 for none */
+    char *topic; /* where its message stands, if the pattern names attributes; NULL for nowhere */
 };
 
 struct presence_list {
     struct presence_entry *first, *last;
 };
 
+/* What a walk goes through, one after the other. */
+enum walk_stage { WALK_NOTHING, WALK_CLEARED, WALK_RECORDS, WALK_REGISTRY };
+
 struct presence_walk {
-    bool active;
-    bool at_start; /* states are published; else only those of removed devices are cleared */
-    char after[DEVICE_ID_MAX + 1];
-    bool new_topic;                      /* to be noted when the walk is over */
-    char old_topic[RULE_FILTER_MAX + 1]; /* to be cleared; "" for none */
+    enum walk_stage stage;
+    bool at_start;     /* states are published; else only what changed */
+    bool old_patterns; /* messages may stand under them */
+    bool anew; /* the store was made just now: what stands in the broker is of the one before */
+    char after[PRESENCE_TOPIC_MAX + 1]; /* a topic, a device id */
 };
 
 struct presences {
@@ -62,12 +78,18 @@ struct presences {
     struct writer writer;
     struct table entries;
     struct presence_list dirty;   /* to be told */
-    struct presence_list delayed; /* offline, and may still come back: in the order of ended_at */
+    struct presence_list delayed; /* offline, and may still come back: in the order of left_at */
+    struct presence_list tallied; /* failures and denials only: in the order of tallied_at */
     struct job *failed, **failed_end; /* to be written again at `retry_at`, in their order */
+    struct job *done;                 /* to be published, in their order */
     struct presence_walk walk;
-    int64_t retry_at; /* after the disk failed: when to write again */
+    struct summary summary;
+    int64_t retry_at; /* steady clock; after the disk failed: when to write again */
     unsigned in_flight;
-    bool owners; /* may anybody own a session? not before the first persistent one */
+    unsigned messages;    /* that may still be published in this turn */
+    uint32_t place;       /* the number of the pattern in use */
+    uint64_t highest_seq; /* that any device had when the store was opened */
+    bool owners;          /* may anybody own a session? not before the first persistent one */
 };
 
 /* Opens the presence store, making it where it is missing and putting a damaged one aside, and
@@ -85,8 +107,17 @@ void presence_accepted(struct presences *presences, struct connection *connectio
 void presence_ended(struct presences *presences, const struct connection *connection,
                     enum reason reason, int64_t now);
 
+/* A CONNECT in the name of that generation of the device was refused; a publish or subscription of
+ * its was. Both are counted, and recorded some seconds later at the latest. */
+void presence_refused(struct presences *presences, const char *device, uint64_t generation,
+                      int64_t now);
+void presence_denied(struct presences *presences, const struct connection *connection, int64_t now);
+
 /* The device was removed from the registry. */
-void presence_removed(struct presences *presences, const char *device);
+void presence_removed(struct presences *presences, const char *device, int64_t now);
+
+/* Its attributes may have changed. */
+void presence_moved(struct presences *presences, const char *device);
 
 /* Is all that is known of the device on the disk? */
 bool presence_settled(const struct presences *presences, const char *device);
@@ -106,7 +137,11 @@ bool presence_credential_used(struct presences *presences, const char *device, u
 /* Tells what changed, and goes on with the walk. `now` in ms since 1970. */
 void presence_tick(struct presences *presences, int64_t now);
 
-/* Looks through all records for devices that were removed: after a change that names no device. */
+/* Is there so much to tell that the next turn is wanted soon? */
+bool presence_hurries(const struct presences *presences);
+
+/* Looks through all records, after a change that names no device: for devices that were removed,
+ * and for those whose topic is another one now. */
 void presence_walk_again(struct presences *presences);
 
 #endif

@@ -8,79 +8,255 @@
 #include <unistd.h>
 
 #include "plugin/message.h"
+#include "plugin/presence_jobs.h"
 #include "registry/text.h"
 
-enum { RECORDS_A_TICK = 200, JOBS_WAITING_MAX = 2000 };
+enum { RECORDS_A_TURN = 200, JOBS_WAITING_MAX = 1000 };
 
-static bool publish_again(const struct presences *presences, const char *device,
-                          const struct presence *record, int64_t now)
+/* One more of the stage's things. ERR_NOT_FOUND after the last; any other error: again from here at
+ * the next tick. */
+typedef enum err walk_step(struct presences *presences, int64_t now);
+
+static void stage_begin(struct presences *presences, enum walk_stage stage)
+{
+    presences->walk.stage = stage;
+    presences->walk.after[0] = '\0';
+}
+
+static enum err clear(struct presences *presences, const char *topic)
+{
+    presences->messages--;
+    return message_clear(topic) ? ERR_OK : ERR_NO_MEMORY;
+}
+
+/* The record as it is, or is to be, in the open scope. */
+static enum err record_now(const struct presences *presences, const char *device,
+                           struct presence *record)
+{
+    const struct presence_entry *entry = presence_find(presences, device);
+    if (!entry)
+        return presence_get(presences->reader, device, record);
+    *record = entry->record;
+    return ERR_OK;
+}
+
+/* ---- topics that a message has left */
+
+/* Does the device's message stand on that topic by now? */
+static enum err stands_there(struct presences *presences, const char *device, const char *topic,
+                             bool *there)
+{
+    char standing[PRESENCE_TOPIC_MAX + 1];
+    struct presence record;
+    const struct presence_entry *entry = presence_find(presences, device);
+    *there = false;
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = record_now(presences, device, &record);
+    if (!e)
+        e = standing_topic_get(presences->reader, device, &record, standing);
+    txn_reset(presences->reader);
+    const char *now = entry && entry->topic ? entry->topic : standing;
+    *there = !e && strcmp(now, topic) == 0;
+    return ERR_OK; /* a record that cannot be read has no message that holds */
+}
+
+static enum err step_cleared(struct presences *presences, int64_t now)
+{
+    char topic[PRESENCE_TOPIC_MAX + 1], device[DEVICE_ID_MAX + 1];
+    int64_t when = 0;
+    bool there = false;
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = cleared_topic_next(presences->reader, presences->walk.after, topic, device, &when);
+    txn_reset(presences->reader);
+    if (e && e != ERR_DAMAGED)
+        return e;
+    bool forget = e == ERR_DAMAGED || now - when > CLEARED_KEEP_MS;
+    if (!e)
+        e = stands_there(presences, device, topic, &there);
+    if (e && e != ERR_DAMAGED)
+        return e;
+    if (forget || there)
+        (void)presence_submit_forget(presences, topic); /* or at the next start */
+    if (!there && !forget && clear(presences, topic))
+        return ERR_NO_MEMORY;
+    (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, topic);
+    return ERR_OK;
+}
+
+/* ---- records */
+
+static enum err publish_again(struct presences *presences, const char *device,
+                              const struct presence *record, const char *topic, int64_t now)
 {
     size_t size;
-    if (!presences->options->presence)
-        return true;
     void *payload = message_payload(presences->options, device, record, now, &size);
-    return payload && message_send(presences->options->presence_topic, device, payload, size);
+    presences->messages--;
+    return payload && message_send(topic, payload, size) ? ERR_OK : ERR_NO_MEMORY;
 }
 
-/* False where the broker has no memory: then again from here at the next tick. */
-static bool walk_record(struct presences *presences, const char *device, struct presence *record,
-                        int64_t now)
+/* Where its message stands; "" where that is not known. */
+static enum err standing_topic(struct presences *presences, const char *device,
+                               const struct presence *record,
+                               char topic[static PRESENCE_TOPIC_MAX + 1])
 {
-    uint64_t generation = 0;
-    if (presences->walk.old_topic[0] && !message_clear(presences->walk.old_topic, device))
-        return false;
-    bool here = presence_now(presences, device, record);
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    if (standing_topic_get(presences->reader, device, record, topic) != ERR_OK)
+        *topic = '\0';
+    txn_reset(presences->reader);
+    return ERR_OK;
+}
+
+/* A device of the registry, that nothing is known of but its record. */
+static enum err walk_record(struct presences *presences, const char *device,
+                            const struct presence *record, int64_t now)
+{
+    const struct presence_walk *walk = &presences->walk;
+    char topic[PRESENCE_TOPIC_MAX + 1], standing[PRESENCE_TOPIC_MAX + 1];
+    if (record->online) {
+        presence_restarted(presences, device, now);
+        return ERR_OK;
+    }
+    if (!record->connections)
+        return ERR_OK;
+    if (presences->options->presence && presence_topic_now(presences, device, topic))
+        return ERR_OK; /* removed just now, or not to be read */
+    bool moved = record->place != presences->place;
+    if (!moved && presences->options->presence_attributes) {
+        enum err e = standing_topic(presences, device, record, standing);
+        if (e)
+            return e;
+        moved = strcmp(topic, standing) != 0;
+    }
+    if (moved)
+        presence_moved(presences, device);
+    else if (walk->at_start && presences->options->presence)
+        return publish_again(presences, device, record, topic, now);
+    return ERR_OK;
+}
+
+/* One that has an entry: what happened in this run is told, or under way. */
+static void walk_entry(struct presences *presences, struct presence_entry *entry, int64_t now)
+{
+    bool left_over = entry->told_online && !entry->current && !entry->left_at && !entry->in_flight;
+    if (presences->walk.at_start && left_over)
+        presence_restarted(presences, entry->device, now);
+    else if (presences->walk.at_start)
+        presence_again(presences, entry);
+    else
+        presence_moved(presences, entry->device);
+}
+
+static enum err walk_device(struct presences *presences, const char *device,
+                            const struct presence *record, int64_t now)
+{
+    struct presence_entry *entry = presence_find(presences, device);
+    const uint64_t known = entry ? entry->record.generation : record->generation;
+    uint64_t generation;
     enum err e = cache_generation(presences->cache, device, &generation);
     if (e && e != ERR_NOT_FOUND)
-        return false;
-    if (e || generation != record->generation)
-        presence_removed(presences, device);
-    else if (!here && record->online)
-        presence_restarted(presences, device, now);
-    else if (!here && presences->walk.at_start)
-        return publish_again(presences, device, record, now);
-    return true;
+        return e;
+    if (e || generation != known)
+        presence_removed(presences, device, now);
+    else if (entry)
+        walk_entry(presences, entry, now);
+    else
+        return walk_record(presences, device, record, now);
+    return ERR_OK;
 }
 
-static void walk_end(struct presences *presences)
+static enum err step_record(struct presences *presences, int64_t now)
 {
-    const char *topic = presences->options->presence ? presences->options->presence_topic : "";
-    if (presences->walk.new_topic && !presence_submit_topic(presences, topic))
-        return; /* again at the next tick */
-    presences->walk.active = presences->walk.at_start = presences->walk.new_topic = false;
-    presences->walk.old_topic[0] = '\0';
+    struct presence record;
+    char device[DEVICE_ID_MAX + 1];
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = presence_next(presences->reader, presences->walk.after, device, &record);
+    txn_reset(presences->reader);
+    if (e == ERR_DAMAGED) {
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "the presence record of device %s is damaged: it begins anew", device);
+        (void)presence_submit_delete(presences, device, now);
+    } else {
+        e = e ? e : walk_device(presences, device, &record, now);
+        if (e)
+            return e;
+    }
+    (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, device);
+    return ERR_OK;
+}
+
+/* ---- devices, after the store was lost: nobody knows which of them the broker still shows */
+
+static enum err step_registry(struct presences *presences, int64_t now)
+{
+    char topic[PRESENCE_TOPIC_MAX + 1], device[DEVICE_ID_MAX + 1];
+    struct presence record;
+    (void)now;
+    enum err e = cache_next(presences->cache, presences->walk.after, device);
+    if (e)
+        return e;
+    e = txn_renew(presences->reader);
+    if (e)
+        return e;
+    e = presence_get(presences->reader, device, &record);
+    txn_reset(presences->reader);
+    if (e == ERR_NOT_FOUND && !presence_find(presences, device) &&
+        presence_topic_now(presences, device, topic) == ERR_OK && clear(presences, topic))
+        return ERR_NO_MEMORY;
+    (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, device);
+    return ERR_OK;
+}
+
+/* No message stands under another pattern than this run's any more, once what the walk found has
+ * moved. */
+static bool patterns_end(struct presences *presences)
+{
+    return !presences->dirty.first && !presences->in_flight && presence_submit_patterns(presences);
+}
+
+static void stage_end(struct presences *presences)
+{
+    struct presence_walk *walk = &presences->walk;
+    if (walk->stage == WALK_CLEARED) {
+        stage_begin(presences, WALK_RECORDS);
+    } else if (walk->stage == WALK_RECORDS && walk->anew && presences->options->presence) {
+        stage_begin(presences, WALK_REGISTRY);
+    } else {
+        if (walk->old_patterns && !patterns_end(presences))
+            return; /* again at the next tick */
+        walk->at_start = walk->anew = walk->old_patterns = false;
+        stage_begin(presences, WALK_NOTHING);
+    }
 }
 
 void presence_walk_on(struct presences *presences, int64_t now)
 {
-    struct presence_walk *walk = &presences->walk;
-    struct presence record;
-    for (int i = 0; i < RECORDS_A_TICK && presences->in_flight < JOBS_WAITING_MAX; i++) {
-        char device[DEVICE_ID_MAX + 1];
-        enum err e = txn_renew(presences->reader);
-        if (!e) {
-            e = presence_next(presences->reader, walk->after, device, &record);
-            txn_reset(presences->reader);
-        }
-        if (e == ERR_NOT_FOUND) {
-            walk_end(presences);
+    static walk_step *const steps[] = {[WALK_CLEARED] = step_cleared,
+                                       [WALK_RECORDS] = step_record,
+                                       [WALK_REGISTRY] = step_registry};
+    walk_step *step = steps[presences->walk.stage];
+    for (int i = 0; i < RECORDS_A_TURN; i++) {
+        if (!presences->messages || presences->in_flight >= JOBS_WAITING_MAX)
             return;
-        }
-        if (e == ERR_DAMAGED) {
-            journal_add(presences->journal, MOSQ_LOG_ERR,
-                        "the presence record of device %s is damaged: it begins anew", device);
-            (void)presence_submit_delete(presences, device);
-        } else if (e || !walk_record(presences, device, &record, now)) {
-            return; /* again from here at the next tick */
-        }
-        (void)text_copy(walk->after, DEVICE_ID_MAX, device);
+        enum err e = step(presences, now);
+        if (e == ERR_NOT_FOUND)
+            stage_end(presences);
+        if (e)
+            return;
     }
 }
 
 void presence_walk_again(struct presences *presences)
 {
-    presences->walk.active = true;
-    presences->walk.after[0] = '\0';
+    if (presences->walk.stage != WALK_CLEARED)
+        stage_begin(presences, WALK_RECORDS);
 }
 
 /* Puts a damaged store out of the way, where a person may look at it; never over an earlier one. */
@@ -117,38 +293,58 @@ static enum err store_open_or_make(struct presences *presences)
     }
     if (e != ERR_NO_REGISTRY)
         return e;
+    presences->walk.anew = true;
     e = store_make(presences);
     return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
 }
 
-/* Before the first run. In place of a job, since the broker serves nobody yet. */
-static enum err topic_begin(struct presences *presences, const char *topic)
+/* Notes the pattern of this run. In place of a job, since the broker serves nobody yet. */
+static enum err patterns_begin(struct presences *presences, struct patterns *patterns,
+                               const char *text)
 {
     struct txn *txn;
     enum err e = txn_write(&txn, presences->store);
     if (e)
         return e;
-    presence_topic_put(txn, topic);
+    patterns_use(patterns, text);
+    patterns_put(txn, patterns);
     return txn_commit(txn);
 }
 
-/* Which topic the last run used, so that it can be cleared if it is another one now. */
-static enum err walk_begin(struct presences *presences)
+/* What the last run left: its patterns, and the counts. */
+static enum err look_back(struct presences *presences, struct patterns *patterns)
 {
-    char *old = presences->walk.old_topic;
-    const char *now = presences->options->presence ? presences->options->presence_topic : "";
     enum err e = txn_renew(presences->reader);
     if (e)
         return e;
-    e = presence_topic_get(presences->reader, old);
+    e = patterns_get(presences->reader, patterns);
     presences->owners = owners_exist(presences->reader);
+    if (!e)
+        e = writer_open(&presences->writer, presences->store, presences->reader);
     txn_reset(presences->reader);
-    presences->walk.new_topic = !e && strcmp(old, now) != 0;
-    if (!presences->walk.new_topic)
-        old[0] = '\0';
-    presence_walk_again(presences);
+    return e;
+}
+
+static enum err walk_begin(struct presences *presences)
+{
+    const char *text = presences->options->presence ? presences->options->presence_topic : "";
+    struct patterns patterns;
+    enum err e = look_back(presences, &patterns);
+    if (e)
+        return e;
+    const struct pattern *last = patterns_current(&patterns);
+    if (last && *last->text && !*text)
+        (void)message_clear(SUMMARY_TOPIC);
+    if (!last || strcmp(last->text, text) != 0)
+        e = patterns_begin(presences, &patterns, text);
+    if (e)
+        return e;
+    presences->place = patterns_current(&patterns)->number;
+    presences->walk.old_patterns = patterns.count > 1;
+    presences->highest_seq = presences->writer.counts.seq;
     presences->walk.at_start = true;
-    return e ? topic_begin(presences, now) : ERR_OK;
+    stage_begin(presences, WALK_CLEARED);
+    return ERR_OK;
 }
 
 enum err presence_open(struct presences *presences)
@@ -158,8 +354,6 @@ enum err presence_open(struct presences *presences)
         e = txn_reader(&presences->reader, presences->store);
     if (!e)
         e = walk_begin(presences);
-    if (!e)
-        e = writer_open(&presences->writer, presences->store);
     if (e) {
         txn_close(presences->reader);
         store_close(presences->store);
@@ -180,8 +374,8 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
         return e;
     client = client_key_of(client_id);
     e = owner_get(presences->reader, &client, device);
-    if (!e && !presence_now(presences, device, &record))
-        e = presence_get(presences->reader, device, &record);
+    if (!e)
+        e = record_now(presences, device, &record);
     txn_reset(presences->reader);
     if (e)
         return e;
@@ -197,14 +391,12 @@ bool presence_credential_used(struct presences *presences, const char *device, u
                               uint32_t credential)
 {
     struct presence record;
-    if (!presence_now(presences, device, &record)) {
-        enum err e = txn_renew(presences->reader);
-        if (!e) {
-            e = presence_get(presences->reader, device, &record);
-            txn_reset(presences->reader);
-        }
-        if (e)
-            return e != ERR_NOT_FOUND; /* in doubt the old one has ended */
-    }
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return true; /* in doubt the old one has ended */
+    e = record_now(presences, device, &record);
+    txn_reset(presences->reader);
+    if (e)
+        return e != ERR_NOT_FOUND;
     return record.generation == generation && presence_used(&record, credential);
 }

@@ -44,6 +44,8 @@ void turn_look_at(struct plugin *plugin, struct connection *connection, int64_t 
     }
     enum ended ended =
         cached_device_ended(device, connection->generation, connection->credential, now);
+    if (ended == ENDED_EXPIRED)
+        event_expired(&plugin->events, connection, now);
     if (ended != ENDED_NO)
         connection_kick(&plugin->connections, connection, kick_reason_of(ended));
     else

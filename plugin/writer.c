@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "plugin/mosq.h"
 
 static void push(_Atomic(struct job *) *stack, struct job *job)
 {
@@ -24,55 +27,162 @@ static struct job *take(_Atomic(struct job *) *stack)
     return turned;
 }
 
-static void apply_put(struct txn *txn, const struct job *job)
+void job_free(struct job *job)
 {
-    const struct bytes record = {job->record.data, job->record.size};
-    struct presence now, before;
-    if (!job->sessions) {
-        presence_put_encoded(txn, job->device, record);
+    pack_free(&job->record);
+    mosquitto_free(job->payload);
+    free(job->topic);
+    free(job->old_topic);
+    free(job);
+}
+
+/* One transaction: what it adds to the counts and to the feed. */
+struct batch {
+    struct txn *txn;
+    struct presence_counts counts;
+    struct pack feed;
+    bool recount;
+};
+
+static void count(struct batch *batch, uint64_t *value, int change)
+{
+    batch->recount |= change < 0 && !*value;
+    *value += (uint64_t)change;
+}
+
+static void feed(struct batch *batch, const struct job *job)
+{
+    struct feed_item item = job->item;
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++) {
+        item.kind = (enum feed_kind)kind;
+        if (job->feeds & 1u << kind)
+            feed_item_add(&batch->feed, &item);
+    }
+}
+
+/* The message that stood there is to be cleared, now and, since the broker may come back with what
+ * it saved before, at the next starts. */
+static void topic_leave(struct batch *batch, struct job *job, const struct presence *before)
+{
+    char topic[PRESENCE_TOPIC_MAX + 1];
+    enum err e = standing_topic_get(batch->txn, job->item.device, before, topic);
+    if (e || (job->topic && strcmp(job->topic, topic) == 0)) {
+        if (e && e != ERR_NOT_FOUND && e != ERR_DAMAGED)
+            txn_fail(batch->txn, e);
         return;
     }
+    cleared_topic_put(batch->txn, topic, job->item.device, job->item.time);
+    job->old_topic = strdup(topic);
+    if (!job->old_topic)
+        txn_fail(batch->txn, ERR_NO_MEMORY);
+}
+
+/* With the record that was there before. A damaged one is replaced, like none. */
+static void put_beside(struct batch *batch, struct job *job, struct bytes record)
+{
+    struct presence now, before;
     enum err e = presence_decode(&now, record);
     if (e)
-        txn_fail(txn, e);
-    /* A damaged one before is replaced, like none. */
-    bool had = presence_get(txn, job->device, &before) == ERR_OK;
+        txn_fail(batch->txn, e);
+    bool had = presence_get(batch->txn, job->item.device, &before) == ERR_OK;
     if (!e)
-        presence_put(txn, job->device, &now, had ? &before : NULL);
+        presence_put(batch->txn, job->item.device, &now, had ? &before : NULL);
+    if (!job->moved)
+        return;
+    if (had)
+        topic_leave(batch, job, &before);
+    standing_topic_put(batch->txn, job->item.device, job->topic);
 }
 
-static void apply_delete(struct txn *txn, struct job *job)
+static void apply_put(struct batch *batch, struct job *job)
+{
+    const struct bytes record = {job->record.data, job->record.size};
+    if (job->sessions || job->moved)
+        put_beside(batch, job, record);
+    else
+        presence_put_encoded(batch->txn, job->item.device, record);
+    count(batch, &batch->counts.seen, job->seen);
+    count(batch, &batch->counts.online, job->online);
+    if (job->seq > batch->counts.seq)
+        batch->counts.seq = job->seq;
+    batch->recount |= job->recount;
+}
+
+static void apply_delete(struct batch *batch, struct job *job)
 {
     struct presence before;
-    enum err e = presence_get(txn, job->device, &before);
-    job->existed = e != ERR_NOT_FOUND;
-    presence_delete(txn, job->device, e ? NULL : &before);
+    enum err e = presence_get(batch->txn, job->item.device, &before);
+    if (e == ERR_NOT_FOUND)
+        return;
+    presence_delete(batch->txn, job->item.device, e ? NULL : &before);
+    if (!e)
+        topic_leave(batch, job, &before);
+    standing_topic_put(batch->txn, job->item.device, NULL);
+    batch->recount |= e != ERR_OK;
+    count(batch, &batch->counts.seen, !e && before.connections ? -1 : 0);
+    count(batch, &batch->counts.online, !e && before.online ? -1 : 0);
+    job->feeds = 1u << FEED_REMOVED;
 }
 
-static void apply(struct txn *txn, struct job *job)
+static void apply_patterns(struct batch *batch)
 {
+    struct patterns patterns;
+    enum err e = patterns_get(batch->txn, &patterns);
+    if (e) {
+        txn_fail(batch->txn, e);
+        return;
+    }
+    patterns_settle(&patterns);
+    patterns_put(batch->txn, &patterns);
+}
+
+static void apply(struct batch *batch, struct job *job)
+{
+    free(job->old_topic); /* of an earlier try */
+    job->old_topic = NULL;
     switch (job->kind) {
     case JOB_PUT:
-        apply_put(txn, job);
+        apply_put(batch, job);
         break;
     case JOB_DELETE:
-        apply_delete(txn, job);
+        apply_delete(batch, job);
         break;
-    case JOB_TOPIC:
-        presence_topic_put(txn, (const char *)job->record.data);
+    case JOB_FORGET:
+        cleared_topic_delete(batch->txn, job->topic);
+        break;
+    case JOB_PATTERNS:
+        apply_patterns(batch);
         break;
     }
+    if (job->feeds)
+        feed(batch, job);
 }
 
 static enum err write_all(struct writer *writer, struct job *jobs)
 {
-    struct txn *txn;
-    enum err e = txn_write(&txn, writer->store);
+    struct batch batch = {.counts = writer->counts};
+    enum err e = txn_write(&batch.txn, writer->store);
     if (e)
         return e;
     for (struct job *job = jobs; job; job = job->next)
-        apply(txn, job);
-    return txn_commit(txn);
+        apply(&batch, job);
+    if (batch.recount) {
+        e = presence_counts_find(batch.txn, &batch.counts);
+        if (e)
+            txn_fail(batch.txn, e);
+        batch.counts.seq =
+            batch.counts.seq > writer->counts.seq ? batch.counts.seq : writer->counts.seq;
+    }
+    bool piece = batch.feed.size || batch.feed.failed || batch.recount;
+    if (piece)
+        feed_put(batch.txn, writer->piece + 1, &batch.counts, &batch.feed);
+    pack_free(&batch.feed);
+    e = txn_commit(batch.txn);
+    if (!e && piece) {
+        writer->counts = batch.counts;
+        writer->piece++;
+    }
+    return e;
 }
 
 static void *run(void *context)
@@ -94,9 +204,16 @@ static void *run(void *context)
     }
 }
 
-enum err writer_open(struct writer *writer, struct store *store)
+enum err writer_open(struct writer *writer, struct store *store, struct txn *reader)
 {
     *writer = (struct writer){.store = store};
+    enum err e = feed_last(reader, &writer->piece);
+    if (!e)
+        e = presence_counts_get(reader, &writer->counts);
+    if (e == ERR_DAMAGED)
+        e = presence_counts_find(reader, &writer->counts);
+    if (e)
+        return e;
     return sem_init(&writer->wake, 0, 0) == 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 

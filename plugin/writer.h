@@ -6,6 +6,8 @@
  * Both lists are lock-free stacks with one taker, so the broker's thread never waits for a disk or
  * a lock. The longer a sync takes, the more the next transaction holds. Jobs come back in the order
  * in which they were submitted, each with the result of its transaction.
+ *
+ * The transaction also keeps the counts, and appends to the feed (presence_feed.h) what happened.
  */
 #ifndef DEVREG_PLUGIN_WRITER_H
 #define DEVREG_PLUGIN_WRITER_H
@@ -14,26 +16,38 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "registry/presence_store.h"
+#include "registry/presence_feed.h"
 
 enum job_kind {
-    JOB_PUT,    /* store the record */
-    JOB_DELETE, /* forget the device; `existed` tells whether there was a record */
-    JOB_TOPIC,  /* note the record, a text, as the topic in use */
+    JOB_PUT,      /* store the record */
+    JOB_DELETE,   /* forget the device; what it had published is to be cleared: `old_topic` */
+    JOB_FORGET,   /* forget the cleared topic `topic` */
+    JOB_PATTERNS, /* of the patterns keep only the one in use */
 };
 
-/* Made by the submitter with malloc; whoever collects it frees it, with pack_free for `record`. */
+/* Made by the submitter with malloc; whoever collects it ends it with job_free. */
 struct job {
     struct job *next;
     enum job_kind kind;
     enum err result;
-    bool existed;
-    bool sessions;      /* JOB_PUT: the record names sessions, or the one before did */
-    struct pack record; /* JOB_PUT: as presence_encode made it */
-    void *payload;      /* the submitter's, as `payload_size` is: to be published when it is done */
+    /* JOB_PUT */
+    bool sessions;         /* the record names sessions, or the one before did */
+    bool moved;            /* its message leaves the topic where it stood: `old_topic` */
+    bool recount;          /* the record before is damaged: nobody knows how it was counted */
+    int8_t seen;           /* so many more devices that ever connected, */
+    int8_t online;         /* and that are online */
+    uint8_t feeds;         /* 1 << FEED_...: what happened */
+    struct feed_item item; /* its device is the job's; `kind` is not used */
+    uint64_t generation, seq;
+    struct pack record; /* as presence_encode made it */
+    /* The submitter's: what is to be published when it is done. From the broker's memory. */
+    void *payload;
     size_t payload_size;
-    char device[DEVICE_ID_MAX + 1];
+    char *topic;     /* where, if the pattern names attributes; else NULL */
+    char *old_topic; /* set by the writer: where a message stood that is to be cleared; or NULL */
 };
+
+void job_free(struct job *job);
 
 struct writer {
     struct store *store; /* lent */
@@ -42,12 +56,14 @@ struct writer {
     sem_t wake;
     _Atomic(struct job *) todo, done;
     atomic_bool stop;
+    struct presence_counts counts; /* as of the last piece of the feed */
+    uint64_t piece;                /* its number */
 };
 
 /* Nothing else may begin a write scope on `store` from the first job until writer_close. The thread
  * starts with that job: in a process with one thread the C library takes no locks, which makes each
- * message some 5 % cheaper for the broker. */
-MUST_CHECK enum err writer_open(struct writer *writer, struct store *store);
+ * message some 5 % cheaper for the broker. `reader` is an open scope. */
+MUST_CHECK enum err writer_open(struct writer *writer, struct store *store, struct txn *reader);
 
 /* Hands the job over. False, and it is still the caller's, where the thread cannot be started. */
 bool writer_submit(struct writer *writer, struct job *job);

@@ -100,6 +100,7 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->conn);
     pack_number(pack, p->connections);
     pack_number(pack, p->generation);
+    pack_number(pack, p->place);
     pack_time(pack, p->since);
     pack_time(pack, p->connected_at);
     pack_time(pack, p->ended_at);
@@ -134,6 +135,7 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     p.conn = unpack_number(&u, UINT64_MAX);
     p.connections = unpack_number(&u, UINT64_MAX);
     p.generation = unpack_number(&u, UINT64_MAX);
+    p.place = (uint32_t)unpack_number(&u, UINT32_MAX);
     p.since = unpack_time(&u);
     p.connected_at = unpack_time(&u);
     p.ended_at = unpack_time(&u);

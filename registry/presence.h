@@ -71,7 +71,8 @@ struct presence {
     uint64_t conn;        /* number of the connection that the state is about */
     uint64_t connections; /* how many there were: the number of the newest. 0: none yet */
     uint64_t generation;
-    int64_t since;         /* of this state */
+    uint32_t place; /* which pattern its message stands under (presence_topic.h); 0: no message */
+    int64_t since;  /* of this state */
     int64_t connected_at;  /* of the connection */
     int64_t ended_at;      /* when the device was last left without a connection; 0 for never */
     enum reason reason;    /* of then */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { KEY_SIZE = 1 + sizeof(uint64_t) };
+enum { KEY_SIZE = 1 + sizeof(uint64_t), HEAD_SIZE = 40 /* of a piece, at the most */ };
 
 /* Big-endian, so that the order of the keys is that of the numbers. */
 static void key_make(uint8_t key[static KEY_SIZE], uint64_t number)
@@ -32,16 +32,59 @@ enum err feed_last(struct txn *txn, uint64_t *number)
     return e && e != ERR_DAMAGED ? e : key_read(key, number);
 }
 
+/* What a piece holds: the counts, and a blob of items. */
+static enum err piece_read(struct bytes piece, struct presence_counts *counts, struct bytes *items)
+{
+    struct unpack u = {.rest = piece};
+    counts->seen = unpack_number(&u, UINT64_MAX);
+    counts->online = unpack_number(&u, UINT64_MAX);
+    counts->seq = unpack_number(&u, UINT64_MAX);
+    *items = unpack_blob(&u, SIZE_MAX);
+    return unpack_done(&u) ? ERR_OK : ERR_DAMAGED;
+}
+
+enum err presence_counts_get(struct txn *txn, struct presence_counts *counts)
+{
+    struct bytes key, piece, items;
+    *counts = (struct presence_counts){0};
+    enum err e = txn_last(txn, 'w', &key, &piece);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    return piece_read(piece, counts, &items);
+}
+
+enum err presence_counts_find(struct txn *txn, struct presence_counts *counts)
+{
+    struct presence presence;
+    char device[DEVICE_ID_MAX + 1] = "";
+    *counts = (struct presence_counts){0};
+    for (;;) {
+        enum err e = presence_next(txn, device, device, &presence);
+        if (e == ERR_NOT_FOUND)
+            return ERR_OK;
+        if (e && e != ERR_DAMAGED)
+            return e;
+        if (e)
+            continue; /* nobody knows what it was: it does not count */
+        counts->seen += presence.connections > 0;
+        counts->online += presence.online;
+        counts->seq = presence.seq > counts->seq ? presence.seq : counts->seq;
+    }
+}
+
 enum err feed_next(struct txn *txn, uint64_t after, uint64_t *number, struct bytes *items)
 {
     uint8_t from[KEY_SIZE];
-    struct bytes key;
+    struct presence_counts counts;
+    struct bytes key, piece;
     key_make(from, after);
-    enum err e = txn_next(txn, 'w', (struct bytes){from, KEY_SIZE}, &key, items);
+    enum err e = txn_next(txn, 'w', (struct bytes){from, KEY_SIZE}, &key, &piece);
     if (e && e != ERR_DAMAGED)
         return e;
     enum err bad = key_read(key, number);
-    return bad ? bad : e;
+    if (bad || e)
+        return bad ? bad : e;
+    return piece_read(piece, &counts, items);
 }
 
 bool feed_item_next(struct bytes *items, struct feed_item *item)
@@ -65,25 +108,24 @@ void feed_item_add(struct pack *items, const struct feed_item *item)
     pack_time(items, item->time);
 }
 
-void feed_put(struct txn *txn, const struct pack *items)
+void feed_put(struct txn *txn, uint64_t number, const struct presence_counts *counts,
+              const struct pack *items)
 {
     uint8_t key[KEY_SIZE];
-    uint64_t last;
-    if (items->failed) {
+    struct pack piece = {0};
+    pack_reserve(&piece, items->size + HEAD_SIZE);
+    pack_number(&piece, counts->seen);
+    pack_number(&piece, counts->online);
+    pack_number(&piece, counts->seq);
+    pack_blob(&piece, items->data, items->size);
+    key_make(key, number);
+    if (items->failed || piece.failed)
         txn_fail(txn, ERR_NO_MEMORY);
+    else
+        txn_put(txn, (struct bytes){key, KEY_SIZE}, (struct bytes){piece.data, piece.size});
+    pack_free(&piece);
+    if (number <= FEED_KEPT)
         return;
-    }
-    if (!items->size)
-        return;
-    enum err e = feed_last(txn, &last);
-    if (e) {
-        txn_fail(txn, e);
-        return;
-    }
-    key_make(key, last + 1);
-    txn_put(txn, (struct bytes){key, KEY_SIZE}, (struct bytes){items->data, items->size});
-    if (last < FEED_KEPT)
-        return;
-    key_make(key, last + 1 - FEED_KEPT);
+    key_make(key, number - FEED_KEPT);
     txn_delete(txn, (struct bytes){key, KEY_SIZE});
 }

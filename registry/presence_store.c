@@ -37,8 +37,7 @@ static struct bytes as_bytes(const struct presence_key *key)
     return (struct bytes){key->data, key->size};
 }
 
-static const struct bytes topic_key = {(const uint8_t *)"t", 1};
-static const struct bytes counts_key = {(const uint8_t *)"n", 1};
+static const struct bytes patterns_key = {(const uint8_t *)"t", 1};
 
 enum err presence_get(struct txn *txn, const char *device, struct presence *presence)
 {
@@ -108,14 +107,44 @@ bool owners_exist(struct txn *txn)
     return txn_next(txn, 'o', first, &key, &record) != ERR_NOT_FOUND;
 }
 
-enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1])
+enum err patterns_get(struct txn *txn, struct patterns *patterns)
 {
-    return text_get(txn, topic_key, topic, RULE_FILTER_MAX);
+    struct bytes record;
+    patterns->count = 0;
+    enum err e = txn_get(txn, patterns_key, &record);
+    if (e)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    struct unpack u = {.rest = record};
+    size_t count = (size_t)unpack_number(&u, PATTERNS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        patterns->items[i].number = (uint32_t)unpack_number(&u, UINT32_MAX);
+        unpack_text(&u, patterns->items[i].text, PRESENCE_PATTERN_MAX);
+    }
+    if (!unpack_done(&u))
+        return ERR_DAMAGED;
+    patterns->count = count;
+    return ERR_OK;
 }
 
-void presence_topic_put(struct txn *txn, const char *topic)
+enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1])
 {
-    text_put(txn, topic_key, topic);
+    struct patterns patterns;
+    enum err e = patterns_get(txn, &patterns);
+    if (e || !patterns.count)
+        return e ? e : ERR_NOT_FOUND;
+    (void)text_copy(topic, RULE_FILTER_MAX, patterns_current(&patterns)->text);
+    return ERR_OK;
+}
+
+void patterns_put(struct txn *txn, const struct patterns *patterns)
+{
+    struct pack pack = {0};
+    pack_number(&pack, patterns->count);
+    for (size_t i = 0; i < patterns->count; i++) {
+        pack_number(&pack, patterns->items[i].number);
+        pack_text(&pack, patterns->items[i].text);
+    }
+    put_packed(txn, patterns_key, &pack);
 }
 
 static bool names(const struct presence *presence, const struct client_key *client)
@@ -168,57 +197,44 @@ void presence_put(struct txn *txn, const char *device, const struct presence *pr
     owners_add(txn, device, before, presence);
 }
 
-enum err presence_counts_get(struct txn *txn, struct presence_counts *counts)
-{
-    struct bytes record;
-    *counts = (struct presence_counts){0};
-    enum err e = txn_get(txn, counts_key, &record);
-    if (e)
-        return e == ERR_NOT_FOUND ? ERR_OK : e;
-    struct unpack u = {.rest = record};
-    counts->seen = unpack_number(&u, UINT64_MAX);
-    counts->online = unpack_number(&u, UINT64_MAX);
-    return unpack_done(&u) ? ERR_OK : ERR_DAMAGED;
-}
-
-void presence_counts_put(struct txn *txn, const struct presence_counts *counts)
-{
-    struct pack pack = {0};
-    pack_number(&pack, counts->seen);
-    pack_number(&pack, counts->online);
-    put_packed(txn, counts_key, &pack);
-}
-
-enum err standing_topic_get(struct txn *txn, const char *device,
-                            char topic[static STANDING_TOPIC_MAX + 1])
+enum err standing_topic_get(struct txn *txn, const char *device, const struct presence *presence,
+                            char topic[static PRESENCE_TOPIC_MAX + 1])
 {
     const struct presence_key key = named_key('r', device);
-    return text_get(txn, as_bytes(&key), topic, STANDING_TOPIC_MAX);
+    const struct subject subject = {.device = device};
+    struct patterns patterns;
+    enum err e = patterns_get(txn, &patterns);
+    if (e)
+        return e;
+    const char *pattern = patterns_text(&patterns, presence->place);
+    if (!pattern || !*pattern)
+        return ERR_NOT_FOUND;
+    if (presence_pattern_has_attributes(pattern))
+        return text_get(txn, as_bytes(&key), topic, PRESENCE_TOPIC_MAX);
+    presence_topic_make(topic, pattern, &subject);
+    return ERR_OK;
 }
 
 void standing_topic_put(struct txn *txn, const char *device, const char *topic)
 {
     const struct presence_key key = named_key('r', device);
-    text_put(txn, as_bytes(&key), topic);
-}
-
-void standing_topic_delete(struct txn *txn, const char *device)
-{
-    const struct presence_key key = named_key('r', device);
-    txn_delete(txn, as_bytes(&key));
+    if (topic)
+        text_put(txn, as_bytes(&key), topic);
+    else
+        txn_delete(txn, as_bytes(&key));
 }
 
 /* The key of a cleared topic, in `storage`. */
 static struct bytes cleared_key(uint8_t storage[static STORE_KEY_MAX], const char *topic)
 {
-    size_t size = strnlen(topic, STANDING_TOPIC_MAX);
+    size_t size = strnlen(topic, PRESENCE_TOPIC_MAX);
     storage[0] = 'x';
     memcpy(storage + 1, topic, size);
     return (struct bytes){storage, 1 + size};
 }
 
 enum err cleared_topic_next(struct txn *txn, const char *after,
-                            char topic[static STANDING_TOPIC_MAX + 1],
+                            char topic[static PRESENCE_TOPIC_MAX + 1],
                             char device[static DEVICE_ID_MAX + 1], int64_t *when)
 {
     uint8_t storage[STORE_KEY_MAX];

@@ -5,13 +5,12 @@
  *   key                     record
  *   'p' device id           presence (presence.h)
  *   'o' client key, 16 B    the id of the device that owns the session
- *   't'                     the presence topic in use, for `devreg explain` and for clearing up
- *                           after it was changed
- *   'r' device id           the topic under which its message stands, where that topic names
- *                           attributes and so may change
+ *   't'                     the patterns of presence topics that messages stand under, for
+ *                           clearing up after a change, and for `devreg explain`
+ *   'r' device id           the topic under which its message stands, where the pattern names
+ *                           attributes
  *   'x' topic               a topic where a message stood that may come back, since Mosquitto
  *                           restarts with what it saved: the device, and when it was cleared
- *   'n'                     how many devices ever connected, how many are online
  *   'w' number, 8 B         the feed: presence_feed.h
  *
  * The scopes are those of store.h: txn_reader and txn_renew to read, txn_write to write.
@@ -20,6 +19,7 @@
 #define DEVREG_REGISTRY_PRESENCE_STORE_H
 
 #include "registry/presence.h"
+#include "registry/presence_topic.h"
 #include "registry/store.h"
 
 /* ERR_NOT_FOUND where the device never connected; ERR_DAMAGED. */
@@ -33,25 +33,21 @@ MUST_CHECK enum err owner_get(struct txn *txn, const struct client_key *client,
                               char device[static DEVICE_ID_MAX + 1]);
 /* Does anybody own a session? In doubt yes. */
 bool owners_exist(struct txn *txn);
-/* The presence topic that the plugin last ran with; ERR_NOT_FOUND before its first run. */
+/* The pattern in use, "" where presence is off; ERR_NOT_FOUND before the plugin's first run. */
 MUST_CHECK enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1]);
+/* The patterns that messages stand under; none before the plugin's first run. */
+MUST_CHECK enum err patterns_get(struct txn *txn, struct patterns *patterns);
 
-/* How many records there are of devices that ever connected; and of those that are online. Zeros
- * before the first. ERR_DAMAGED. */
-struct presence_counts {
-    uint64_t seen, online;
-};
-MUST_CHECK enum err presence_counts_get(struct txn *txn, struct presence_counts *counts);
-
-/* The topic under which the device's message stands; ERR_NOT_FOUND where none is recorded. */
-enum { STANDING_TOPIC_MAX = STORE_KEY_MAX - 1 };
+/* The topic under which the message of a device stands whose record is `presence`; ERR_NOT_FOUND
+ * where there is none. */
 MUST_CHECK enum err standing_topic_get(struct txn *txn, const char *device,
-                                       char topic[static STANDING_TOPIC_MAX + 1]);
+                                       const struct presence *presence,
+                                       char topic[static PRESENCE_TOPIC_MAX + 1]);
 
 /* The cleared topic that follows `after` ("" for the first), whose it was, and when it was cleared.
  * ERR_NOT_FOUND at the end; `topic` is also set with ERR_DAMAGED. `topic` may be `after`. */
 MUST_CHECK enum err cleared_topic_next(struct txn *txn, const char *after,
-                                       char topic[static STANDING_TOPIC_MAX + 1],
+                                       char topic[static PRESENCE_TOPIC_MAX + 1],
                                        char device[static DEVICE_ID_MAX + 1], int64_t *when);
 
 /* Stores what presence_encode made; the owner records do not follow: for a record that names no
@@ -64,10 +60,9 @@ void presence_put_encoded(struct txn *txn, const char *device, struct bytes reco
 void presence_put(struct txn *txn, const char *device, const struct presence *presence,
                   const struct presence *before);
 void presence_delete(struct txn *txn, const char *device, const struct presence *before);
-void presence_topic_put(struct txn *txn, const char *topic);
-void presence_counts_put(struct txn *txn, const struct presence_counts *counts);
+void patterns_put(struct txn *txn, const struct patterns *patterns);
+/* `topic` NULL: the record's pattern says it all. */
 void standing_topic_put(struct txn *txn, const char *device, const char *topic);
-void standing_topic_delete(struct txn *txn, const char *device);
 void cleared_topic_put(struct txn *txn, const char *topic, const char *device, int64_t now);
 void cleared_topic_delete(struct txn *txn, const char *topic);
 

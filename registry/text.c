@@ -101,3 +101,15 @@ bool text_copy(char *to, size_t max, const char *from)
     to[length] = '\0';
     return true;
 }
+
+void text_cut(char *out, size_t max, const char *text)
+{
+    size_t size = strnlen(text, max + 1);
+    if (size > max) {
+        size = max;
+        while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+            size--;
+    }
+    memcpy(out, text, size);
+    out[size] = '\0';
+}

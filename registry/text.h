@@ -10,6 +10,10 @@
  * paragraph separators or direction overrides, and at most `max` bytes long? "" is fine. */
 bool text_is_plain(const char *text, size_t max);
 
+/* Copies at most `max` bytes of UTF-8 into `out`, which has room for one more; no byte of a
+ * character that does not fit is left at the end. */
+void text_cut(char *out, size_t max, const char *text);
+
 /* Copies at most `size` - 1 bytes of `text` to `out`, for a terminal or a log: every byte that
  * is not printable ASCII, and the backslash, becomes \xHH. What does not fit is cut and ends in
  * "...". `text` may be NULL: "-". `size` is at least 8. Returns `out`. */

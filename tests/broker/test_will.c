@@ -71,10 +71,10 @@ static void a_will_on_a_topic_of_devregs_own_is_not_published(void **state)
     struct scene *s = *state;
     struct client *hall = start_with_hall(s, CONF "plugin_opt_presence_topic home/%u/state\n");
     scene_do(s, "allow pump-7 publish #");
-    assert_int_equal(client_subscribe(hall, "devreg/#", 1), 1);
-    assert_int_equal(client_subscribe(hall, "home/lamp-1/state", 1), 1);
     static const char *const topics[] = {"devreg/presence/lamp-1", "devreg/x", "devreg",
                                          "home/lamp-1/state"};
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        assert_int_equal(client_subscribe(hall, topics[i], 1), 1);
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
         struct client *pump =
             scene_connect(s, LOGIN(.user = "pump-7", .will_topic = topics[i], .will = "forged"));

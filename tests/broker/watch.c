@@ -64,6 +64,10 @@ static struct sighting sighting_parse(const cJSON *json)
 struct sighting watch_next(struct client *watch)
 {
     struct message *message = client_next(watch);
+    while (strcmp(message->topic, "devreg/summary") == 0) {
+        message_free(message);
+        message = client_next(watch);
+    }
     struct sighting seen = {.cleared = *message->payload == '\0'};
     if (!seen.cleared) {
         cJSON *json = cJSON_ParseWithOpts(message->payload, NULL, true);

@@ -48,8 +48,11 @@ static void note(const char *device, const struct presence *presence, const char
     assert_int_equal(txn_write(&txn, store), ERR_OK);
     if (presence)
         presence_put(txn, device, presence, NULL);
-    if (topic)
-        presence_topic_put(txn, topic);
+    if (topic) {
+        struct patterns patterns = {0};
+        patterns_use(&patterns, topic);
+        patterns_put(txn, &patterns);
+    }
     assert_int_equal(txn_commit(txn), ERR_OK);
     store_close(store);
 }

@@ -130,8 +130,11 @@ static void the_presence_topic_is_kept(void **state)
 {
     struct fixture *fixture = *state;
     char topic[RULE_FILTER_MAX + 1];
+    struct patterns patterns = {0};
     assert_int_equal(presence_topic_get(fixture->txn, topic), ERR_NOT_FOUND);
-    presence_topic_put(fixture->txn, "devreg/presence/%u");
+    patterns_use(&patterns, "state/%u");
+    patterns_use(&patterns, "devreg/presence/%u");
+    patterns_put(fixture->txn, &patterns);
     assert_int_equal(presence_topic_get(fixture->txn, topic), ERR_OK);
     assert_string_equal(topic, "devreg/presence/%u");
     assert_int_equal(txn_commit(fixture->txn), ERR_OK);

@@ -160,6 +160,7 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
                                   .conn = any_number(rng),
                                   .connections = any_number(rng),
                                   .generation = any_number(rng),
+                                  .place = (uint32_t)any_number(rng),
                                   .since = any_time(rng),
                                   .connected_at = any_time(rng),
                                   .ended_at = any_time(rng),
@@ -245,7 +246,7 @@ static inline bool presence_same(const struct presence *a, const struct presence
         strcmp(a->client, b->client) != 0 || strcmp(a->address, b->address) != 0 ||
         a->protocol != b->protocol || a->keepalive != b->keepalive ||
         a->persistent != b->persistent || a->credential != b->credential ||
-        a->connections != b->connections || a->ended_at != b->ended_at ||
+        a->connections != b->connections || a->place != b->place || a->ended_at != b->ended_at ||
         a->failures.count != b->failures.count || a->failures.last != b->failures.last ||
         a->denials.count != b->denials.count || a->denials.last != b->denials.last ||
         a->used_count != b->used_count || a->session_count != b->session_count)

@@ -1,0 +1,174 @@
+#include "plugin/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/clock.h"
+#include "plugin/json_text.h"
+#include "plugin/message.h"
+#include "registry/text.h"
+
+enum {
+    FORMAT = 1,
+    TOKEN_MS = 1000,
+    TEXT_MAX = 200, /* bytes of a client id or topic; a longer one is cut */
+    KIND_MAX = 16,
+    ESCAPED = 6, /* bytes that one takes at the most */
+    JSON_MAX = 400 + DEVICE_ID_MAX + ESCAPED * (2 * TEXT_MAX + PRESENCE_ADDRESS_MAX),
+    TOPIC_SIZE = sizeof RESERVED_TOPIC "/event//" + DEVICE_ID_MAX + KIND_MAX
+};
+
+/* One that is being written. */
+struct event {
+    char text[JSON_MAX];
+    struct json_text json;
+    const char *device, *kind;
+};
+
+void events_open(struct events *events, bool on)
+{
+    *events = (struct events){.on = on};
+    crypto_random(events->key, sizeof events->key);
+}
+
+void events_close(struct events *events)
+{
+    free(events->buckets);
+    *events = (struct events){0};
+}
+
+static struct event_bucket *bucket_of(struct events *events, const char *device)
+{
+    if (!events->buckets)
+        events->buckets = calloc(EVENT_BUCKETS, sizeof *events->buckets);
+    if (!events->buckets)
+        return NULL;
+    return &events->buckets[crypto_table_hash(device, strlen(device), events->key) % EVENT_BUCKETS];
+}
+
+/* Adds the tokens that time has brought. */
+static void fill(struct event_bucket *bucket)
+{
+    int64_t now = clock_steady(), earned = (now - bucket->at) / TOKEN_MS;
+    if (!bucket->at || earned >= EVENT_BURST) {
+        bucket->tokens = EVENT_BURST;
+        bucket->at = now;
+    } else {
+        bucket->tokens = (uint8_t)(bucket->tokens + earned);
+        bucket->tokens = bucket->tokens < EVENT_BURST ? bucket->tokens : EVENT_BURST;
+        bucket->at += earned * TOKEN_MS;
+    }
+}
+
+/* Begins an event. False where there is none: they are off, or too many. */
+static bool begin(struct events *events, struct event *event, const char *device, const char *kind,
+                  int64_t now)
+{
+    struct event_bucket *bucket = events->on ? bucket_of(events, device) : NULL;
+    if (!bucket)
+        return false;
+    fill(bucket);
+    if (!bucket->tokens) {
+        bucket->dropped++;
+        return false;
+    }
+    bucket->tokens--;
+    event->device = device;
+    event->kind = kind;
+    event->json = json_begin(event->text, sizeof event->text, FORMAT);
+    json_add_text(&event->json, "device", device);
+    json_add_text(&event->json, "kind", kind);
+    json_add_number(&event->json, "ts", (uint64_t)now);
+    if (bucket->dropped)
+        json_add_number(&event->json, "dropped", bucket->dropped);
+    bucket->dropped = 0;
+    return true;
+}
+
+static void add_text(struct event *event, const char *name, const char *value)
+{
+    char cut[TEXT_MAX + 1];
+    text_cut(cut, TEXT_MAX, value);
+    char member[KIND_MAX + 4];
+    int size = snprintf(member, sizeof member, ",\"%s\":", name);
+    json_put_text(&event->json, member, (size_t)size, cut);
+}
+
+/* What cannot be handed over is lost: nobody is told of an event twice, or waits for it. */
+static void end(struct event *event)
+{
+    char topic[TOPIC_SIZE];
+    snprintf(topic, sizeof topic, RESERVED_TOPIC "/event/%s/%s", event->device, event->kind);
+    (void)message_send_text(topic, event->text, json_end(&event->json), false);
+}
+
+void event_connect(struct events *events, const struct connection *connection, int64_t now)
+{
+    struct event event;
+    if (!begin(events, &event, connection->device_id, "connect", now))
+        return;
+    json_add_number(&event.json, "conn", connection->conn);
+    add_text(&event, "client", connection->client_id);
+    if (connection->address[0])
+        add_text(&event, "address", connection->address);
+    json_add_number(&event.json, "protocol", connection->protocol);
+    json_add_text(&event.json, "session", connection->clean ? "clean" : "persistent");
+    end(&event);
+}
+
+void event_disconnect(struct events *events, const struct connection *connection,
+                      enum reason reason, int64_t now)
+{
+    struct event event;
+    if (!begin(events, &event, connection->device_id, "disconnect", now))
+        return;
+    json_add_number(&event.json, "conn", connection->conn);
+    add_text(&event, "client", connection->client_id);
+    json_add_text(&event.json, "reason", reason_name(reason));
+    end(&event);
+}
+
+void event_expired(struct events *events, const struct connection *connection, int64_t now)
+{
+    struct event event;
+    if (begin(events, &event, connection->device_id, "expired", now))
+        end(&event);
+}
+
+void event_denied(struct events *events, const struct connection *connection, bool publish,
+                  const char *topic, int64_t now)
+{
+    struct event event;
+    if (!begin(events, &event, connection->device_id, "denied", now))
+        return;
+    json_add_text(&event.json, "access", publish ? "publish" : "subscribe");
+    add_text(&event, "topic", topic);
+    add_text(&event, "client", connection->client_id);
+    end(&event);
+}
+
+void event_auth_failed(struct events *events, const char *device, const char *client_id,
+                       const char *address, const char *reason, int64_t now)
+{
+    struct event event;
+    if (!begin(events, &event, device, "auth_failed", now))
+        return;
+    add_text(&event, "client", client_id);
+    if (address && text_is_plain(address, PRESENCE_ADDRESS_MAX))
+        add_text(&event, "address", address);
+    json_add_text(&event.json, "reason", reason);
+    end(&event);
+}
+
+void event_change(struct events *events, const struct log_entry *entry)
+{
+    static const char *const kinds[LOG_VERB_COUNT] = {
+        [LOG_ADD] = "added",      [LOG_DISABLE] = "disabled", [LOG_ENABLE] = "enabled",
+        [LOG_REVOKE] = "revoked", [LOG_REMOVE] = "removed",   [LOG_ROTATE] = "rotated",
+    };
+    const char *kind = kinds[entry->verb];
+    struct event event;
+    if (kind && begin(events, &event, entry->subject, kind, entry->time))
+        end(&event);
+}

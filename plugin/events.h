@@ -1,0 +1,47 @@
+/* events.h - what happens to devices, as it happens: plugin_opt_events on.
+ *
+ *   devreg/event/<device>/<kind>      QoS 0, not retained
+ *   {"v":1,"device":"pump-7","kind":"denied","ts":1700000000000,"access":"publish","topic":"x"}
+ *
+ * Each device has a bucket of EVENT_BURST tokens, one more a second; an event without a token is
+ * left out, and the next one says how many were. Buckets are in a table of fixed size by a hash of
+ * the name, so a few devices may share one: a storm costs no memory, and one device's storm is
+ * nobody else's, or hardly.
+ */
+#ifndef DEVREG_PLUGIN_EVENTS_H
+#define DEVREG_PLUGIN_EVENTS_H
+
+#include "plugin/connections.h"
+
+enum { EVENT_BUCKETS = 4096, EVENT_BURST = 10 };
+
+struct event_bucket {
+    int64_t at;       /* steady clock: when it was filled up last, in whole tokens */
+    uint32_t dropped; /* since the last event that went out */
+    uint8_t tokens;
+};
+
+struct events {
+    bool on;
+    uint8_t key[CRYPTO_MAC_KEY_SIZE]; /* of the hash: nobody chooses who shares a bucket */
+    struct event_bucket *buckets;     /* NULL until the first event */
+};
+
+void events_open(struct events *events, bool on);
+void events_close(struct events *events);
+
+/* All of these do nothing where events are off. `now` in ms since 1970. */
+void event_connect(struct events *events, const struct connection *connection, int64_t now);
+void event_disconnect(struct events *events, const struct connection *connection,
+                      enum reason reason, int64_t now);
+/* What the connection was let in with has expired. */
+void event_expired(struct events *events, const struct connection *connection, int64_t now);
+void event_denied(struct events *events, const struct connection *connection, bool publish,
+                  const char *topic, int64_t now);
+/* `client_id` and `address` are what a stranger may have chosen; `address` may be NULL. */
+void event_auth_failed(struct events *events, const char *device, const char *client_id,
+                       const char *address, const char *reason, int64_t now);
+/* What `devreg` did to a device. */
+void event_change(struct events *events, const struct log_entry *entry);
+
+#endif

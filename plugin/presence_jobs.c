@@ -1,0 +1,274 @@
+#include "plugin/presence_jobs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/clock.h"
+#include "plugin/message.h"
+#include "plugin/presence_walk.h"
+#include "registry/text.h"
+
+enum { RETRY_MS = 1000 };
+
+static struct job *job_new(enum job_kind kind, const char *device, int64_t now)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->kind = kind;
+    job->item.time = now;
+    (void)text_copy(job->item.device, DEVICE_ID_MAX, device);
+    return job;
+}
+
+/* False where no thread can be started: the job is freed. */
+static bool submit(struct presences *presences, struct job *job)
+{
+    if (!writer_submit(&presences->writer, job)) {
+        job_free(job);
+        return false;
+    }
+    presences->in_flight++;
+    return true;
+}
+
+bool presence_submit_delete(struct presences *presences, const char *device, int64_t now)
+{
+    struct job *job = job_new(JOB_DELETE, device, now);
+    return job && submit(presences, job);
+}
+
+bool presence_submit_forget(struct presences *presences, const char *topic)
+{
+    struct job *job = job_new(JOB_FORGET, "", 0);
+    if (!job)
+        return false;
+    job->topic = strdup(topic);
+    if (job->topic)
+        return submit(presences, job);
+    job_free(job);
+    return false;
+}
+
+bool presence_submit_patterns(struct presences *presences)
+{
+    struct job *job = job_new(JOB_PATTERNS, "", 0);
+    return job && submit(presences, job);
+}
+
+static bool has_attributes(const struct presences *presences)
+{
+    return presences->options->presence && presences->options->presence_attributes;
+}
+
+enum err presence_topic_now(struct presences *presences, const char *device,
+                            char topic[static PRESENCE_TOPIC_MAX + 1])
+{
+    const char *pattern = presences->options->presence_topic;
+    struct subject subject = {.device = device};
+    struct device read;
+    if (!has_attributes(presences)) {
+        presence_topic_make(topic, pattern, &subject);
+        return ERR_OK;
+    }
+    enum err e = cache_read(presences->cache, device, &read);
+    if (e)
+        return e;
+    subject.attributes = read.attributes;
+    subject.attribute_count = read.attribute_count;
+    presence_topic_make(topic, pattern, &subject);
+    device_clear(&read);
+    return ERR_OK;
+}
+
+static void say_unpublished(struct presences *presences, const char *device)
+{
+    journal_add(presences->journal, MOSQ_LOG_ERR,
+                "out of memory: the presence of %s is not published", device);
+}
+
+/* Finds out where the message is to stand, `topic` if the pattern names attributes. True where it
+ * can be published there; `*moved` if that is elsewhere than now. */
+static bool place_find(struct presences *presences, const struct presence_entry *entry,
+                       char topic[static PRESENCE_TOPIC_MAX + 1], bool *moved)
+{
+    const bool other_pattern = entry->record.place != presences->place;
+    *moved = false;
+    if (!entry->record.connections)
+        return false; /* it never had a message */
+    if (!has_attributes(presences)) {
+        *moved = entry->record.place && other_pattern;
+        return presences->options->presence;
+    }
+    if (presence_topic_now(presences, entry->device, topic) != ERR_OK)
+        return false; /* it was removed just now, or cannot be read, which the log says */
+    *moved = other_pattern || !entry->topic || strcmp(entry->topic, topic) != 0;
+    return true;
+}
+
+static void count(struct job *job, const struct presence_entry *entry)
+{
+    const struct presence *record = &entry->record;
+    job->seen = (int8_t)((record->connections > 0) - entry->counted);
+    job->online = (int8_t)(record->online - entry->counted_online);
+    job->recount = entry->damaged;
+}
+
+/* What the job has to say beside the record. */
+static void describe(struct job *job, const struct presence_entry *entry, bool told)
+{
+    const struct presence *record = &entry->record;
+    job->sessions = entry->had_sessions || record->session_count;
+    job->generation = record->generation;
+    job->seq = record->seq;
+    job->item.conn = record->conn;
+    job->item.reason = record->online ? REASON_NONE : record->reason;
+    job->feeds = entry->feeds;
+    if (told)
+        job->feeds |= (uint8_t)(1u << (record->online ? FEED_ONLINE : FEED_OFFLINE));
+    count(job, entry);
+}
+
+/* It is on its way. */
+static void note_submitted(struct presence_entry *entry, const char *topic)
+{
+    const struct presence *record = &entry->record;
+    entry->told_online = record->online;
+    entry->told_conn = record->conn;
+    entry->had_sessions = record->session_count > 0;
+    entry->counted = record->connections > 0;
+    entry->counted_online = record->online;
+    entry->damaged = entry->changed = entry->again = false;
+    entry->feeds = 0;
+    entry->in_flight = true;
+    if (*topic && (!entry->topic || strcmp(entry->topic, topic) != 0)) {
+        free(entry->topic);
+        entry->topic = strdup(topic); /* NULL: it moves once more, to where it is */
+    }
+}
+
+/* False where there is no memory for it. */
+static bool fill(struct job *job, const struct presence_entry *entry, const char *topic)
+{
+    presence_encode(&job->record, &entry->record);
+    job->topic = *topic ? strdup(topic) : NULL;
+    return !job->record.failed && (!*topic || job->topic);
+}
+
+bool presence_submit(struct presences *presences, struct presence_entry *entry, bool told,
+                     int64_t now)
+{
+    struct presence *record = &entry->record;
+    char topic[PRESENCE_TOPIC_MAX + 1] = "";
+    bool moved, placed = place_find(presences, entry, topic, &moved);
+    bool publish = told || moved || entry->again;
+    if (!publish && !entry->changed)
+        return true; /* it was only asked whether its topic is still the right one */
+    struct job *job = job_new(JOB_PUT, entry->device, now);
+    if (!job)
+        return false;
+    if (placed || moved)
+        record->place = presences->place;
+    job->moved = moved;
+    describe(job, entry, told);
+    if (!fill(job, entry, topic)) {
+        job_free(job);
+        return false;
+    }
+    if (placed && publish) {
+        job->payload =
+            message_payload(presences->options, entry->device, record, now, &job->payload_size);
+        if (!job->payload)
+            say_unpublished(presences, entry->device);
+    }
+    if (!submit(presences, job))
+        return false;
+    note_submitted(entry, topic);
+    return true;
+}
+
+/* The disk said no: the job is written again a little later, and nothing is published meanwhile. */
+static void job_failed(struct presences *presences, struct job *job)
+{
+    if (!presences->failed)
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "cannot record presence: %s; it is tried again, and nothing is published "
+                    "meanwhile",
+                    err_text(job->result));
+    presences->retry_at = clock_steady() + RETRY_MS;
+    job->next = NULL;
+    *(presences->failed ? presences->failed_end : &presences->failed) = job;
+    presences->failed_end = &job->next;
+}
+
+static void settle(struct presences *presences, const struct job *job)
+{
+    struct presence_entry *entry =
+        job->kind == JOB_PUT ? presence_find(presences, job->item.device) : NULL;
+    if (!entry)
+        return;
+    entry->in_flight = false;
+    presence_settle(presences, entry);
+}
+
+/* Is it the record of a device that was removed since? Its JOB_DELETE may be written already. */
+static bool is_obsolete(const struct presences *presences, const struct job *job)
+{
+    const struct presence_entry *entry =
+        job->kind == JOB_PUT ? presence_find(presences, job->item.device) : NULL;
+    return entry && entry->removed == job->generation;
+}
+
+void presence_retry(struct presences *presences, bool at_once)
+{
+    if (!at_once && clock_steady() < presences->retry_at)
+        return;
+    struct job *job = presences->failed, *next;
+    presences->failed = NULL;
+    for (; job; job = next) {
+        next = job->next;
+        if (is_obsolete(presences, job)) {
+            settle(presences, job);
+            job_free(job);
+        } else {
+            (void)submit(presences, job); /* the thread that wrote it runs */
+        }
+    }
+}
+
+/* What it has to publish. */
+static void job_done(struct presences *presences, struct job *job)
+{
+    const struct subject subject = {.device = job->item.device};
+    char topic[PRESENCE_TOPIC_MAX + 1];
+    bool sent = !job->old_topic || message_clear(job->old_topic);
+    presences->messages--;
+    if (job->payload && job->topic) {
+        sent &= message_send(job->topic, job->payload, job->payload_size);
+    } else if (job->payload) {
+        presence_topic_make(topic, presences->options->presence_topic, &subject);
+        sent &= message_send(topic, job->payload, job->payload_size);
+    }
+    job->payload = NULL;
+    if (!sent)
+        say_unpublished(presences, job->item.device);
+}
+
+void presence_collect(struct presences *presences)
+{
+    if (!presences->done)
+        presences->done = writer_collect(&presences->writer);
+    while (presences->done && presences->messages) {
+        struct job *job = presences->done;
+        presences->done = job->next;
+        presences->in_flight--;
+        if (job->result) {
+            job_failed(presences, job);
+            continue;
+        }
+        job_done(presences, job);
+        summary_changed(&presences->summary);
+        settle(presences, job);
+        job_free(job);
+    }
+}
