@@ -62,10 +62,11 @@ conf_of() { # CONTENDER DIR
   esac
 }
 
-# Each broker begins with a presence store that knows nobody.
+# Each broker begins with a presence store that knows nobody, or with the copy $presence_before.
+presence_before=presence
 fresh_presence() { # DIR
   rm -rf "$1/registry/presence"
-  cp -a "$1/presence" "$1/registry/presence"
+  cp -a "$1/$presence_before" "$1/registry/presence"
 }
 
 broker_start() { # CONTENDER DIR [callgrind]

@@ -18,10 +18,12 @@ static const char usage[] =
     "             [--then-exit]\n"
     "  churn      --accounts FILE --clients N --messages CONNECTS [--window W]\n"
     "  pause      --accounts FILE\n"
+    "  listen     --accounts FILE --topic FILTER --messages M\n"
     "  passwords  --accounts FILE --clients N\n"
     "  ready      [--accounts FILE] [--pid BROKER]\n"
     "  run        -- COMMAND [ARGUMENT ...]\n"
-    "--topic T is what publish and pause publish on: %u in it is the first account's id.\n"
+    "--topic T is what publish and pause publish on, and listen subscribes to: %u in it is the "
+    "first account's id.\n"
     "--skip K leaves out the first K accounts; --patience S gives up after S seconds of silence.\n";
 
 static const struct verb {
@@ -29,8 +31,8 @@ static const struct verb {
     void (*run)(struct load *load);
 } verbs[] = {
     {"connect", load_connect}, {"publish", load_publish},     {"churn", load_churn},
-    {"pause", load_pause},     {"passwords", load_passwords}, {"ready", load_ready},
-    {"run", load_run},
+    {"pause", load_pause},     {"passwords", load_passwords}, {"listen", load_listen},
+    {"ready", load_ready},     {"run", load_run},
 };
 
 void print_count(const char *name, uint64_t value)

@@ -33,6 +33,8 @@ void load_churn(struct load *load);
 /* A message to itself each millisecond until something comes on stdin: how long the broker makes it
  * wait. */
 void load_pause(struct load *load);
+/* Subscribes, and tells when that many messages have come. */
+void load_listen(struct load *load);
 /* People log in at once, and again while they are refused. */
 void load_passwords(struct load *load);
 /* Waits until a broker accepts a client. */

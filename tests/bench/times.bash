@@ -154,16 +154,20 @@ start_row() {
 
 # ---- the longest pause of a publisher while something happens
 
-# pause_while CONTENDER COMMAND ...: prints "median p99.9 longest", in microseconds.
+# pause_while CONTENDER COMMAND ...: prints "median p99.9 longest", in microseconds. $beside is what
+# runs before the publisher begins.
+beside=:
 pause_while() {
   local contender=$1
   shift
   broker_start "$contender" "$data" || fail "$contender did not start"
+  "$beside"
   grep '^p000000,' "$(accounts_of "$contender" "$data")" >"$work/pulse"
   load_begin pause pause --accounts "$work/pulse"
   load_await pause subscribed
   "$@"
   load_end pause
+  [ "$beside" = : ] || load_end listen
   broker_stop
   echo "$(value median_us "$work/pause.out") $(value p999_us "$work/pause.out")" \
     "$(value longest_us "$work/pause.out")" >>"$work/pauses"
@@ -214,6 +218,50 @@ part_change() {
   echo "| median | $(calculate "$seconds" 1) | $(bar change devreg "$devices") |"
   seconds=$(awk '$1 == "seconds" { print $2 * 1000 }' "$work/change.out" | sort -g | tail -n 1)
   echo "| longest | $(calculate "$seconds" 1) | |"
+  echo
+}
+
+# ---- a start after a crash
+
+# The presence store as a broker leaves it that was killed while these devices were online: d000001
+# and those that follow.
+make_online() { # COUNT
+  [ ! -d "$data/online" ] || return 0
+  fresh_presence "$data"
+  "$tools/bench_online" "$data/registry" 1 "$1"
+  mv "$data/registry/presence" "$data/online"
+}
+
+# Somebody who is handed all presence: with each message there is one to deliver.
+listen_to_presence() {
+  grep '^w000001,' "$data/registry.accounts" >"$work/watcher"
+  load_begin listen listen --accounts "$work/watcher" --topic 'devreg/presence/#' --messages "$offline"
+  load_await listen subscribed
+}
+
+wait_for_offline() { load_await listen came; }
+
+restart_row() { # TITLE BAR COMMAND
+  beside=listen_to_presence pause_row "$1" "$2" devreg-presence "$3"
+}
+
+part_restart() {
+  local devices=${sizes[-1]} offline
+  [ "$devices" -le 100000 ] || devices=100000
+  offline=$((devices - 1))
+  data_for devreg "$devices" 3
+  export DEVREG_REGISTRY=$data/registry
+  make_online "$offline"
+  devreg allow w000001 subscribe 'devreg/presence/#' >/dev/null
+  echo "### What a publisher waits after a crash while $(commas "$offline") devices are told offline, in microseconds"
+  echo
+  echo "| | median | 99.9 % | longest | at most |"
+  echo "|---|--:|--:|--:|--:|"
+  restart_row "nobody was online" "" wait_as_long
+  presence_before=online restart_row "all were online" "$(bar restart devreg "$devices")" wait_for_offline
+  devreg unset w000001 subscribe 'devreg/presence/#' >/dev/null
+  echo
+  echo "All were told within $(calculate "$(value seconds "$work/listen.out")" 1) s."
   echo
 }
 
