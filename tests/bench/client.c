@@ -116,9 +116,11 @@ static int socket_new(struct loop *loop)
 static void queue_connect(struct client *client)
 {
     const struct account *account = client->account;
-    client->out_size =
-        mqtt_connect(client->out, sizeof client->out, account->id,
-                     account->key ? account->id : NULL, account->key, CLIENT_KEEPALIVE);
+    const struct mqtt_login login = {.client_id = account->id,
+                                     .user = account->key ? account->id : NULL,
+                                     .password = account->key,
+                                     .keepalive = CLIENT_KEEPALIVE};
+    client->out_size = mqtt_connect(client->out, sizeof client->out, &login);
     if (client->out_size == 0)
         die("%s: too long for a CONNECT", account->id);
 }

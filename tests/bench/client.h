@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "tests/bench/mqtt.h"
+#include "tests/support/mqtt.h"
 
 enum {
     CLIENT_IN = 2048,

@@ -30,9 +30,10 @@ static const struct verb {
     const char *name;
     void (*run)(struct load *load);
 } verbs[] = {
-    {"connect", load_connect}, {"publish", load_publish},     {"churn", load_churn},
-    {"pause", load_pause},     {"passwords", load_passwords}, {"listen", load_listen},
-    {"ready", load_ready},     {"run", load_run},
+    {"connect", load_connect},     {"publish", load_publish},
+    {"churn", load_churn},         {"pause", load_pause},
+    {"passwords", load_passwords}, {"listen", load_listen},
+    {"ready", load_ready},         {"run", load_run},
 };
 
 void print_count(const char *name, uint64_t value)

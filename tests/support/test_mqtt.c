@@ -1,9 +1,9 @@
-/* The load generator's packets, byte for byte as the standard has them, and what it makes of
+/* The packets of load generators, byte for byte as the standard has them, and what it makes of
  * others'. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/bench/mqtt.h"
+#include "tests/support/mqtt.h"
 #include "tests/support/cmocka_all.h"
 
 static enum mqtt_found decode(const char *bytes, size_t size, struct mqtt_packet *packet)
@@ -24,13 +24,16 @@ static void packets_are_as_in_the_standard(void **state)
 {
     (void)state;
     uint8_t to[64];
-    assert_int_equal(mqtt_connect(to, sizeof to, "c", "u", "pw", 60), 22);
+    const struct mqtt_login known = {
+        .client_id = "c", .user = "u", .password = "pw", .keepalive = 60};
+    const struct mqtt_login unknown = {.client_id = "c", .keepalive = 60};
+    assert_int_equal(mqtt_connect(to, sizeof to, &known), 22);
     assert_memory_equal(to,
                         "\x10\x14\0\x04MQTT\x04\xc2\0\x3c\0\x01"
                         "c\0\x01"
                         "u\0\x02pw",
                         22);
-    assert_int_equal(mqtt_connect(to, sizeof to, "c", NULL, NULL, 60), 15);
+    assert_int_equal(mqtt_connect(to, sizeof to, &unknown), 15);
     assert_memory_equal(to,
                         "\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01"
                         "c",
@@ -50,6 +53,35 @@ static void packets_are_as_in_the_standard(void **state)
     assert_memory_equal(to, "\xe0\0", 2);
 }
 
+static void a_connect_is_of_each_version(void **state)
+{
+    (void)state;
+    uint8_t to[64];
+    struct mqtt_login login = {.client_id = "c",
+                               .will_topic = "w",
+                               .will = "!",
+                               .version = 3,
+                               .resumes = true,
+                               .expiry = 258};
+    assert_int_equal(mqtt_connect(to, sizeof to, &login), 23);
+    assert_memory_equal(to,
+                        "\x10\x15\0\x06MQIsdp\x03\x04\0\0\0\x01"
+                        "c\0\x01w\0\x01!",
+                        23);
+    login.version = 5;
+    assert_int_equal(mqtt_connect(to, sizeof to, &login), 28);
+    assert_memory_equal(to,
+                        "\x10\x1a\0\x04MQTT\x05\x04\0\0\x05\x11\0\0\x01\x02\0\x01"
+                        "c\0\0\x01w\0\x01!",
+                        28);
+    login = (struct mqtt_login){.client_id = "c", .version = 5};
+    assert_int_equal(mqtt_connect(to, sizeof to, &login), 16);
+    assert_memory_equal(to,
+                        "\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01"
+                        "c",
+                        16);
+}
+
 static void a_packet_that_does_not_fit_is_none(void **state)
 {
     (void)state;
@@ -67,6 +99,13 @@ static void what_a_broker_sends_is_understood(void **state)
     assert_int_equal(decode("\x20\x02\0\x05", 4, &packet), MQTT_PACKET);
     assert_int_equal(packet.type, MQTT_CONNACK);
     assert_int_equal(packet.code, 5);
+    assert_int_equal(decode("\x20\x03\x01\0\0", 5, &packet), MQTT_PACKET); /* MQTT 5 */
+    assert_true(packet.session_present && packet.code == 0);
+    assert_int_equal(decode("\xe0\x01\x8e", 3, &packet), MQTT_PACKET);
+    assert_int_equal(packet.type, MQTT_DISCONNECT);
+    assert_int_equal(packet.code, 0x8e);
+    assert_int_equal(decode("\xd0\0", 2, &packet), MQTT_PACKET);
+    assert_int_equal(packet.type, MQTT_PINGRESP);
     assert_int_equal(decode("\x90\x03\0\x07\x80", 5, &packet), MQTT_PACKET);
     assert_int_equal(packet.type, MQTT_SUBACK);
     assert_int_equal(packet.id, 7);
@@ -107,6 +146,7 @@ static void what_no_broker_sends_is_refused(void **state)
         {"\x32\x03\0\x01t", 5},         /* QoS 1 without an id */
         {"\x34\x05\0\x01t\0\x01", 7},   /* QoS 2: nobody subscribed to it */
         {"\x10\0", 2},                  /* CONNECT */
+        {"\xd0\x01\0", 3},              /* PINGRESP with more */
         {"\xf0\0", 2},                  /* a type that there is not */
         {"\x30\xff\xff\xff\xff\x01", 6} /* a length of five bytes */
     };
@@ -118,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_are_as_in_the_standard),
+        cmocka_unit_test(a_connect_is_of_each_version),
         cmocka_unit_test(a_packet_that_does_not_fit_is_none),
         cmocka_unit_test(what_a_broker_sends_is_understood),
         cmocka_unit_test(half_a_packet_is_waited_for),

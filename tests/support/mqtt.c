@@ -1,6 +1,5 @@
-#include "tests/bench/mqtt.h"
+#include "tests/support/mqtt.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 enum { STRING_MAX = 65535, LENGTH_BYTES = 4 };
@@ -75,22 +74,56 @@ static size_t string_size(const char *string)
     return string ? 2 + strlen(string) : 0;
 }
 
-size_t mqtt_connect(uint8_t *to, size_t room, const char *client_id, const char *user,
-                    const char *password, uint16_t keepalive)
+static uint8_t connect_flags(const struct mqtt_login *login)
 {
-    static const uint8_t protocol[] = {0, 4, 'M', 'Q', 'T', 'T', 4};
-    enum { CLEAN = 0x02, PASSWORD = 0x40, USER = 0x80 };
-    size_t length = sizeof protocol + 1 + 2 + string_size(client_id) + string_size(user) +
-                    string_size(password);
+    enum { CLEAN = 0x02, WILL = 0x04, PASSWORD = 0x40, USER = 0x80 };
+    return (uint8_t)((login->resumes ? 0 : CLEAN) | (login->will_topic ? WILL : 0) |
+                     (login->user ? USER : 0) | (login->password ? PASSWORD : 0));
+}
+
+/* MQTT 5, 3.1.2.11 */
+static size_t connect_properties(uint8_t to[static 6], const struct mqtt_login *login)
+{
+    enum { SESSION_EXPIRY = 17 };
+    const uint8_t expiry[] = {5,
+                              SESSION_EXPIRY,
+                              (uint8_t)(login->expiry >> 24),
+                              (uint8_t)(login->expiry >> 16),
+                              (uint8_t)(login->expiry >> 8),
+                              (uint8_t)login->expiry};
+    to[0] = 0;
+    if (login->version != 5)
+        return 0;
+    if (!login->expiry)
+        return 1;
+    memcpy(to, expiry, sizeof expiry);
+    return sizeof expiry;
+}
+
+size_t mqtt_connect(uint8_t *to, size_t room, const struct mqtt_login *login)
+{
+    const char *protocol = login->version == 3 ? "MQIsdp" : "MQTT";
+    const char *const texts[] = {login->will_topic, login->will_topic ? login->will : NULL,
+                                 login->user, login->password};
+    const bool has_will_properties = login->version == 5 && login->will_topic;
+    uint8_t properties[6];
+    size_t property_size = connect_properties(properties, login);
+    size_t length = string_size(protocol) + 1 + 1 + 2 + property_size +
+                    string_size(login->client_id) + (has_will_properties ? 1 : 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        length += string_size(texts[i]);
     struct out out = begin(to, room, MQTT_CONNECT, 0, length);
-    put_bytes(&out, protocol, sizeof protocol);
-    put_byte(&out, (uint8_t)(CLEAN | (user ? USER : 0) | (password ? PASSWORD : 0)));
-    put_number(&out, keepalive);
-    put_string(&out, client_id);
-    if (user)
-        put_string(&out, user);
-    if (password)
-        put_string(&out, password);
+    put_string(&out, protocol);
+    put_byte(&out, login->version ? login->version : 4);
+    put_byte(&out, connect_flags(login));
+    put_number(&out, login->keepalive);
+    put_bytes(&out, properties, property_size);
+    put_string(&out, login->client_id);
+    if (has_will_properties)
+        put_byte(&out, 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i])
+            put_string(&out, texts[i]);
     return end(&out);
 }
 
@@ -119,6 +152,12 @@ size_t mqtt_puback(uint8_t *to, size_t room, uint16_t id)
 {
     struct out out = begin(to, room, MQTT_PUBACK, 0, 2);
     put_number(&out, id);
+    return end(&out);
+}
+
+size_t mqtt_pingreq(uint8_t *to, size_t room)
+{
+    struct out out = begin(to, room, MQTT_PINGREQ, 0, 0);
     return end(&out);
 }
 
@@ -160,6 +199,7 @@ static bool take_topic(struct in *in, struct mqtt_packet *packet)
 static bool decode_publish(struct in *in, uint8_t flags, struct mqtt_packet *packet)
 {
     packet->qos = (flags >> 1) & 3;
+    packet->retained = flags & 1;
     if (packet->qos > 1 || !take_topic(in, packet))
         return false;
     if (packet->qos == 1 && !take_number(in, &packet->id))
@@ -173,8 +213,11 @@ static bool decode_body(struct in *in, uint8_t flags, struct mqtt_packet *packet
 {
     switch (packet->type) {
     case MQTT_CONNACK:
-        packet->code = in->size == 2 ? in->at[1] : 0xff;
-        return in->size == 2;
+        if (in->size < 2)
+            return false;
+        packet->session_present = in->at[0] & 1;
+        packet->code = in->at[1];
+        return true;
     case MQTT_SUBACK:
         if (!take_number(in, &packet->id) || in->size != 1)
             return false;
@@ -184,9 +227,14 @@ static bool decode_body(struct in *in, uint8_t flags, struct mqtt_packet *packet
         return take_number(in, &packet->id) && in->size == 0;
     case MQTT_PUBLISH:
         return decode_publish(in, flags, packet);
+    case MQTT_PINGRESP:
+        return in->size == 0;
+    case MQTT_DISCONNECT:
+        packet->code = in->size > 0 ? in->at[0] : 0;
+        return true;
     case MQTT_CONNECT:
     case MQTT_SUBSCRIBE:
-    case MQTT_DISCONNECT:
+    case MQTT_PINGREQ:
         break;
     }
     return false;
