@@ -9,8 +9,8 @@
 #include "registry/text.h"
 
 /* The broker sends what was published in one turn all at once, at some 50 us for a message and a
- * subscriber: a hundred of them keep others waiting for 5 ms. */
-enum { JOBS_A_TURN = 500, MESSAGES_A_TURN = 100, TALLY_MS = 5000 };
+ * subscriber: fifty of them keep others waiting for 3 ms. */
+enum { JOBS_A_TURN = 500, MESSAGES_A_TURN = 50, TALLY_MS = 5000 };
 
 static struct presence_entry *entry_find_hashed(const struct presences *presences,
                                                 const char *device, uint64_t hash)

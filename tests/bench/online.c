@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "registry/presence_store.h"
+#include "registry/presence_feed.h"
 #include "registry/registry.h"
 
 static _Noreturn void die(const char *what, enum err e)
@@ -40,6 +40,7 @@ static struct presence record_of(const struct device *device, int64_t now)
                               .conn = 1,
                               .connections = 1,
                               .generation = device->generation,
+                              .place = 1,
                               .since = now,
                               .connected_at = now,
                               .protocol = 4,
@@ -53,6 +54,8 @@ static struct presence record_of(const struct device *device, int64_t now)
 static void write_all(struct registry *registry, struct txn *txn, uint64_t skip, uint64_t count)
 {
     struct presence_counts counts = {0};
+    struct patterns patterns = {0};
+    const struct pack nothing = {0};
     char after[DEVICE_ID_MAX + 1] = "";
     const int64_t now = (int64_t)time(NULL) * 1000;
     for (uint64_t i = 0; i < skip + count; i++) {
@@ -67,7 +70,9 @@ static void write_all(struct registry *registry, struct txn *txn, uint64_t skip,
         device_clear(&device);
     }
     counts.online = counts.seen;
-    presence_counts_put(txn, &counts);
+    patterns_use(&patterns, PRESENCE_PATTERN);
+    patterns_put(txn, &patterns);
+    feed_put(txn, 1, &counts, &nothing);
 }
 
 int main(int argc, char **argv)
