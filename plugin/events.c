@@ -77,8 +77,8 @@ static bool begin(struct events *events, struct event *event, const char *device
     event->device = device;
     event->kind = kind;
     event->json = json_begin(event->text, sizeof event->text, FORMAT);
-    json_add_text(&event->json, "device", device);
-    json_add_text(&event->json, "kind", kind);
+    json_add_word(&event->json, "device", device);
+    json_add_word(&event->json, "kind", kind);
     json_add_number(&event->json, "ts", (uint64_t)now);
     if (bucket->dropped)
         json_add_number(&event->json, "dropped", bucket->dropped);
@@ -113,7 +113,7 @@ void event_connect(struct events *events, const struct connection *connection, i
     if (connection->address[0])
         add_text(&event, "address", connection->address);
     json_add_number(&event.json, "protocol", connection->protocol);
-    json_add_text(&event.json, "session", connection->clean ? "clean" : "persistent");
+    json_add_word(&event.json, "session", connection->clean ? "clean" : "persistent");
     end(&event);
 }
 
@@ -125,7 +125,7 @@ void event_disconnect(struct events *events, const struct connection *connection
         return;
     json_add_number(&event.json, "conn", connection->conn);
     add_text(&event, "client", connection->client_id);
-    json_add_text(&event.json, "reason", reason_name(reason));
+    json_add_word(&event.json, "reason", reason_name(reason));
     end(&event);
 }
 
@@ -142,7 +142,7 @@ void event_denied(struct events *events, const struct connection *connection, bo
     struct event event;
     if (!begin(events, &event, connection->device_id, "denied", now))
         return;
-    json_add_text(&event.json, "access", publish ? "publish" : "subscribe");
+    json_add_word(&event.json, "access", publish ? "publish" : "subscribe");
     add_text(&event, "topic", topic);
     add_text(&event, "client", connection->client_id);
     end(&event);
@@ -157,7 +157,7 @@ void event_auth_failed(struct events *events, const char *device, const char *cl
     add_text(&event, "client", client_id);
     if (address && text_is_plain(address, PRESENCE_ADDRESS_MAX))
         add_text(&event, "address", address);
-    json_add_text(&event.json, "reason", reason);
+    json_add_word(&event.json, "reason", reason);
     end(&event);
 }
 

@@ -27,6 +27,11 @@ struct json_text json_begin(char *buffer, size_t room, uint64_t version);
 #define json_add_number(json, name, value)                                                         \
     json_put_number(json, JSON_NAME(name), sizeof JSON_NAME(name) - 1, value)
 
+/* For a value that has nothing to escape: a word of devreg's own, a device id. */
+#define json_add_word(json, name, value)                                                           \
+    json_put_word(json, JSON_NAME(name), sizeof JSON_NAME(name) - 1, value)
+
+void json_put_word(struct json_text *json, const char *name, size_t size, const char *value);
 void json_put_text(struct json_text *json, const char *name, size_t size, const char *value);
 void json_put_number(struct json_text *json, const char *name, size_t size, uint64_t value);
 

@@ -17,9 +17,9 @@ static size_t json(char text[static JSON_MAX], const char *device, const struct 
                    int64_t now)
 {
     struct json_text json = json_begin(text, JSON_MAX, FORMAT);
-    json_add_text(&json, "device", device);
+    json_add_word(&json, "device", device);
     json_add_number(&json, "generation", p->generation);
-    json_add_text(&json, "state", p->online ? "online" : "offline");
+    json_add_word(&json, "state", p->online ? "online" : "offline");
     json_add_number(&json, "seq", p->seq);
     json_add_number(&json, "conn", p->conn);
     json_add_number(&json, "ts", (uint64_t)now);
@@ -30,9 +30,9 @@ static size_t json(char text[static JSON_MAX], const char *device, const struct 
     if (p->protocol)
         json_add_number(&json, "protocol", p->protocol);
     json_add_number(&json, "keepalive", p->keepalive);
-    json_add_text(&json, "session", p->persistent ? "persistent" : "clean");
+    json_add_word(&json, "session", p->persistent ? "persistent" : "clean");
     if (!p->online) {
-        json_add_text(&json, "reason", reason_name(p->reason));
+        json_add_word(&json, "reason", reason_name(p->reason));
         json_add_number(&json, "connected_at", (uint64_t)p->connected_at);
     }
     return json_end(&json);

@@ -43,7 +43,8 @@ void plugin_confirm(struct plugin *plugin, struct connection *connection)
     const int64_t now = clock_wall();
     connection_become(&plugin->connections, connection, CONNECTION_LIVE);
     presence_accepted(&plugin->presences, connection, now);
-    event_connect(&plugin->events, connection, now);
+    if (plugin->events.on)
+        event_connect(&plugin->events, connection, now);
     end_taken_over(plugin, connection);
     end_replaced(plugin, connection);
 }

@@ -103,8 +103,7 @@ static void record_load(struct presences *presences, struct presence_entry *entr
             topic_load(presences, entry);
         txn_reset(presences->reader);
     }
-    if (e) {
-        memset(&entry->record, 0, sizeof entry->record);
+    if (e) {                                        /* the record is untouched: zeros */
         entry->record.seq = presences->highest_seq; /* of another device: it only must not fall */
         entry->damaged = e != ERR_NOT_FOUND;
     }
@@ -177,14 +176,19 @@ static void session_note(struct presence *record, const struct connection *conne
  * of the old one's message, unless that is being cleared. */
 static void generation_begin(struct presence_entry *entry, uint64_t generation)
 {
-    const struct presence begin = {.seq = entry->record.seq,
-                                   .generation = generation,
-                                   .place = entry->forgotten ? 0 : entry->record.place};
+    struct presence *record = &entry->record;
+    if (record->generation || entry->forgotten) { /* else nothing is known yet: zeros, and a seq */
+        const uint64_t seq = record->seq;
+        const uint32_t place = entry->forgotten ? 0 : record->place;
+        memset(record, 0, sizeof *record);
+        record->seq = seq;
+        record->place = place;
+    }
     if (entry->forgotten) {
         free(entry->topic);
         entry->topic = NULL;
     }
-    entry->record = begin;
+    record->generation = generation;
     entry->forgotten = entry->told_online = false;
     entry->told_conn = 0;
     entry->current = NULL;

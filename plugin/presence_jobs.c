@@ -159,7 +159,8 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
                      int64_t now)
 {
     struct presence *record = &entry->record;
-    char topic[PRESENCE_TOPIC_MAX + 1] = "";
+    char topic[PRESENCE_TOPIC_MAX + 1];
+    topic[0] = '\0'; /* not all of it */
     bool moved, placed = place_find(presences, entry, topic, &moved);
     bool publish = told || moved || entry->again;
     if (!publish && !entry->changed)

@@ -48,8 +48,11 @@ void pack_time(struct pack *pack, int64_t time)
     uint64_t value = (uint64_t)(time < 0 ? 0 : time > last ? last : time);
     if (!reserve(pack, PACK_TIME_SIZE))
         return;
+    uint8_t bytes[PACK_TIME_SIZE];
     for (unsigned i = 0; i < PACK_TIME_SIZE; i++)
-        pack->data[pack->size++] = (uint8_t)(value >> 8 * i);
+        bytes[i] = (uint8_t)(value >> 8 * i);
+    memcpy(pack->data + pack->size, bytes, sizeof bytes);
+    pack->size += sizeof bytes;
 }
 
 void pack_blob(struct pack *pack, const void *data, size_t size)

@@ -23,7 +23,7 @@ bool presence_pattern_valid(const char *pattern)
     for (const char *level = pattern;; level++) {
         size_t size = strcspn(level, "/");
         bool device = is_device(level, size), attribute = is_attribute(level, size);
-        if (size && level[0] == '%' && !device && !attribute)
+        if (!device && !attribute && memchr(level, '%', size))
             return false;
         devices += device;
         most += (device ? DEVICE_ID_MAX : attribute ? ATTRIBUTE_VALUE_MAX : size) + 1;
@@ -43,16 +43,16 @@ static const char *value_of(const struct subject *subject, const char *level, si
                             bool first)
 {
     char name[ATTRIBUTE_NAME_MAX + 1] = "";
-    size_t length = size - 3 <= ATTRIBUTE_NAME_MAX ? size - 3 : 0;
+    size_t length = size > 3 && size - 3 <= ATTRIBUTE_NAME_MAX ? size - 3 : 0;
     memcpy(name, level + 2, length);
     const char *value = attribute_find(subject->attributes, subject->attribute_count, name);
     bool fits = value && *value && !strpbrk(value, "/+#") && !(first && *value == '$');
     return fits ? value : "-";
 }
 
-/* Adds a level as far as there is room. */
-static size_t level_put(char topic[static PRESENCE_TOPIC_MAX + 1], size_t used, const char *level,
-                        size_t size)
+/* Adds bytes as far as there is room. */
+static size_t put(char topic[static PRESENCE_TOPIC_MAX + 1], size_t used, const char *level,
+                  size_t size)
 {
     if (size > PRESENCE_TOPIC_MAX - used)
         size = PRESENCE_TOPIC_MAX - used;
@@ -64,18 +64,17 @@ void presence_topic_make(char topic[static PRESENCE_TOPIC_MAX + 1], const char *
                          const struct subject *subject)
 {
     size_t used = 0;
-    for (const char *level = pattern;; level++) {
+    const char *rest = pattern;
+    for (const char *level; (level = strchr(rest, '%'));) { /* each begins a variable */
         size_t size = strcspn(level, "/");
-        const char *value = is_device(level, size) ? subject->device
-                            : is_attribute(level, size)
-                                ? value_of(subject, level, size, level == pattern)
-                                : NULL;
-        used = level_put(topic, used, value ? value : level, value ? strlen(value) : size);
-        level += size;
-        if (!*level)
-            break;
-        used = level_put(topic, used, "/", 1);
+        const char *value = is_device(level, size)
+                                ? subject->device
+                                : value_of(subject, level, size, level == pattern);
+        used = put(topic, used, rest, (size_t)(level - rest));
+        used = put(topic, used, value, strlen(value));
+        rest = level + size;
     }
+    used = put(topic, used, rest, strlen(rest));
     topic[used] = '\0';
 }
 
