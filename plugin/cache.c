@@ -404,53 +404,6 @@ enum err cache_find(struct cache *cache, const char *username, struct cached_dev
     return cache_renew(cache, device);
 }
 
-enum err cache_read(struct cache *cache, const char *id, struct device *device)
-{
-    enum err e = registry_read(cache->registry);
-    if (e)
-        return e;
-    e = registry_get_device(cache->registry, id, device);
-    registry_end(cache->registry);
-    return e;
-}
-
-enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation)
-{
-    struct device read;
-    enum err e = cache_read(cache, id, &read);
-    if (e)
-        return e;
-    *generation = read.generation;
-    device_clear(&read);
-    return ERR_OK;
-}
-
-enum err cache_next(struct cache *cache, const char *after, char id[static DEVICE_ID_MAX + 1])
-{
-    struct device read;
-    enum err e = registry_read(cache->registry);
-    if (e)
-        return e;
-    e = registry_next_device(cache->registry, after, &read);
-    registry_end(cache->registry);
-    if (e && e != ERR_DAMAGED)
-        return e;
-    (void)text_copy(id, DEVICE_ID_MAX, read.id);
-    if (!e)
-        device_clear(&read);
-    return ERR_OK;
-}
-
-enum err cache_device_count(struct cache *cache, uint64_t *count)
-{
-    enum err e = registry_read(cache->registry);
-    if (e)
-        return e;
-    e = registry_device_count(cache->registry, count);
-    registry_end(cache->registry);
-    return e;
-}
-
 enum err cache_take(struct cache *cache, const struct device *read, struct cached_device **out)
 {
     const uint64_t hash = table_hash_name(read->id);
@@ -551,52 +504,4 @@ void cache_close(struct cache *cache)
         free(role);
     }
     table_clear(&cache->roles);
-}
-
-static const struct cached_credential *credential_find(const struct cached_device *device,
-                                                       uint32_t id)
-{
-    for (size_t i = 0; i < device->credential_count; i++) {
-        if (device->credentials[i].id == id)
-            return &device->credentials[i];
-    }
-    return NULL;
-}
-
-enum ended cached_device_ended(const struct cached_device *device, uint64_t generation,
-                               uint32_t credential, int64_t now)
-{
-    if (!device->exists || device->generation != generation)
-        return ENDED_REMOVED;
-    if (device->access.state != DEVICE_ENABLED)
-        return device->access.state == DEVICE_REVOKED ? ENDED_REVOKED : ENDED_DISABLED;
-    const struct cached_credential *used = credential_find(device, credential);
-    bool expired = device->access.expires && now >= device->access.expires;
-    if (expired || !used || (used->expires && now >= used->expires))
-        return ENDED_EXPIRED;
-    return ENDED_NO;
-}
-
-bool cached_device_ended_by(const struct cached_device *device, uint32_t id, uint32_t by)
-{
-    const struct cached_credential *used = credential_find(device, id);
-    return used && used->ended_by == by && by != 0;
-}
-
-bool cached_device_replaces(const struct cached_device *device, uint32_t by)
-{
-    for (size_t i = 0; i < device->credential_count; i++) {
-        if (cached_device_ended_by(device, device->credentials[i].id, by))
-            return true;
-    }
-    return false;
-}
-
-int64_t cached_device_ends(const struct cached_device *device, uint32_t credential)
-{
-    const struct cached_credential *used = credential_find(device, credential);
-    int64_t ends = device->access.expires;
-    if (used && used->expires && (!ends || used->expires < ends))
-        ends = used->expires;
-    return ends;
 }
