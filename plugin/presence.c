@@ -4,13 +4,21 @@
 #include <string.h>
 
 #include "plugin/clock.h"
+#include "plugin/mosq.h"
 #include "plugin/presence_jobs.h"
 #include "plugin/presence_walk.h"
 #include "registry/text.h"
 
 /* The broker sends what was published in one turn all at once, at some 50 us for a message and a
- * subscriber: fifty of them keep others waiting for 3 ms. */
-enum { JOBS_A_TURN = 500, MESSAGES_A_TURN = 50, TALLY_MS = 5000 };
+ * subscriber: fifty of them keep others waiting for 3 ms. A broker that had nothing else to do
+ * since the last turn, and waits for a tenth of a second each time, may send more. */
+enum {
+    JOBS_A_TURN = 500,
+    MESSAGES_A_TURN = 50,
+    MESSAGES_IDLE = 150,
+    IDLE_MS = 80,
+    TALLY_MS = 5000
+};
 
 static struct presence_entry *entry_find_hashed(const struct presences *presences,
                                                 const char *device, uint64_t hash)
@@ -227,7 +235,8 @@ void presence_accepted(struct presences *presences, struct connection *connectio
     connection->conn = back ? entry->told_conn : record->connections;
     presences->owners |= connection->persistent;
     session_note(record, connection, now);
-    if (!entry->current || strcmp(entry->current->client_id, connection->client_id) == 0) {
+    if (!entry->current || entry->successor == connection ||
+        strcmp(entry->current->client_id, connection->client_id) == 0) {
         describe(record, connection);
         entry->current = connection;
     }
@@ -240,6 +249,15 @@ static struct connection *another(const struct connection *gone)
 {
     struct connection *c = gone->device ? gone->device->connections : NULL;
     while (c && (c == gone || c->state != CONNECTION_LIVE))
+        c = c->next;
+    return c;
+}
+
+/* The one that takes the client id over, which the broker told us of before; NULL for none. */
+static const struct connection *successor_of(const struct connection *gone)
+{
+    const struct connection *c = gone->device ? gone->device->connections : NULL;
+    while (c && (c->state != CONNECTION_PENDING || strcmp(c->client_id, gone->client_id) != 0))
         c = c->next;
     return c;
 }
@@ -277,6 +295,7 @@ void presence_ended(struct presences *presences, const struct connection *connec
     if (entry->current != connection)
         return;
     entry->current = another(connection);
+    entry->successor = successor_of(connection);
     if (entry->current)
         describe(&entry->record, entry->current);
     else
@@ -362,6 +381,7 @@ static bool is_delayed(const struct presences *presences, const struct presence_
 static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
     bool delayed = is_delayed(presences, entry);
+    entry->successor = NULL; /* it would be in by now */
     bool told = !delayed && !entry->forgotten && record_update(entry, now);
     if (!entry->forgotten && !presence_submit(presences, entry, told, now))
         return false;
@@ -441,7 +461,10 @@ void presence_again(struct presences *presences, struct presence_entry *entry)
 
 void presence_tick(struct presences *presences, int64_t now)
 {
-    presences->messages = MESSAGES_A_TURN;
+    const int64_t steady = clock_steady();
+    bool idle = steady - presences->ticked_at >= IDLE_MS;
+    presences->messages = idle ? MESSAGES_IDLE : MESSAGES_A_TURN;
+    presences->ticked_at = steady;
     if (presences->in_flight)
         presence_collect(presences);
     if (presences->failed) {
@@ -461,10 +484,18 @@ bool presence_hurries(const struct presences *presences)
     return presences->walk.stage || presences->done;
 }
 
+/* 2.0 ends its websockets connections itself before it stops, and does not say why. What ended
+ * since the last turn cannot be told from that. */
+static bool ended_by_stop(const struct presences *presences, const struct presence_entry *entry)
+{
+    return !entry->current && entry->told_online && entry->record.reason == REASON_UNKNOWN &&
+           entry->left_at >= presences->ticked_at && !mosq_is_2_1();
+}
+
 /* What is to be on the disk when the broker is gone. */
 static void entry_end(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
-    if (entry->current) {
+    if (entry->current || ended_by_stop(presences, entry)) {
         entry->current = NULL;
         entry_leave(entry, REASON_SERVER_SHUTDOWN, now);
         sessions_seen(&entry->record, now);

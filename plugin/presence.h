@@ -38,7 +38,8 @@ struct presence_entry {
     char device[DEVICE_ID_MAX + 1];
     struct presence record;     /* as it is to be, up to `online`, `since` and `seq` */
     struct connection *current; /* the connection that the state is about; NULL for offline */
-    bool told_online;           /* what was recorded, or is under way */
+    const struct connection *successor; /* takes the state over once it is in; never followed */
+    bool told_online;                   /* what was recorded, or is under way */
     uint64_t told_conn;
     int64_t left_at;    /* steady clock: when the last connection that the state was about ended */
     int64_t tallied_at; /* steady clock: when the first tally came that is in `feeds` */
@@ -84,7 +85,8 @@ struct presences {
     struct job *done;                 /* to be published, in their order */
     struct presence_walk walk;
     struct summary summary;
-    int64_t retry_at; /* steady clock; after the disk failed: when to write again */
+    int64_t ticked_at; /* steady clock: when presence_tick was called last */
+    int64_t retry_at;  /* steady clock; after the disk failed: when to write again */
     unsigned in_flight;
     unsigned messages;    /* that may still be published in this turn */
     uint32_t place;       /* the number of the pattern in use */

@@ -307,6 +307,21 @@ static void the_topic_can_be_chosen(void **state)
     client_expect(watch, "home/pump-7/other", "allowed");
 }
 
+static void a_take_over_beside_another_connection_keeps_the_state(void **state)
+{
+    struct scene *s = *state;
+    struct client *watch = start_watching(s, CONF);
+    (void)scene_accept(s, LOGIN(.user = "pump-7", .id = "b"));
+    assert_int_equal(watch_online(watch).conn, 1);
+    client_expect_alive(scene_accept(s, LOGIN(.user = "pump-7", .id = "c")));
+    client_expect_alive(scene_accept(s, LOGIN(.user = "pump-7", .id = "b")));
+    struct sighting on = watch_online(watch);
+    assert_string_equal(on.client, "b");
+    assert_int_equal(on.conn, 3);
+    client_sync(watch);
+    client_expect_none(watch);
+}
+
 static void a_delay_hides_who_comes_back_in_time(void **state)
 {
     enum { DELAY_MS = 1000, ROUNDS = 5 };
@@ -367,6 +382,7 @@ int main(void)
         SCENE_TEST(presence_off_tells_nothing_and_the_guard_stays),
         SCENE_TEST(the_plain_format_is_one_word),
         SCENE_TEST(the_topic_can_be_chosen),
+        SCENE_TEST(a_take_over_beside_another_connection_keeps_the_state),
         SCENE_TEST(a_delay_hides_who_comes_back_in_time),
         SCENE_TEST(who_may_not_see_presence_does_not),
     };

@@ -27,6 +27,18 @@ static void a_stop_of_the_broker_is_told_at_its_next_start(void **state)
     check(off.seq > on.seq && off.conn == on.conn);
 }
 
+static void a_stop_is_told_of_websockets_too(void **state)
+{
+    struct scene *s = *state;
+    scene_start(s, CONF_WEBSOCKETS CONF);
+    scene_add(s, "pump-7");
+    struct client *watch = watch_open(s, "pump-7");
+    (void)scene_websocket(s, LOGIN(.user = "pump-7", .id = "web"));
+    (void)watch_online(watch);
+    broker_restart(&s->broker);
+    (void)watch_offline(watch_open(s, "pump-7"), "server_shutdown");
+}
+
 static void a_stop_of_a_broker_with_persistence_is_told_at_its_next_start(void **state)
 {
     struct scene *s = *state;
@@ -210,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_stop_of_the_broker_is_told_at_its_next_start),
+        SCENE_TEST(a_stop_is_told_of_websockets_too),
         SCENE_TEST(a_stop_of_a_broker_with_persistence_is_told_at_its_next_start),
         SCENE_TEST(after_a_crash_who_does_not_come_back_is_told_as_offline),
         SCENE_TEST(after_a_crash_an_old_retained_message_is_put_right),
