@@ -15,7 +15,7 @@ static void key_make(uint8_t key[static KEY_SIZE], uint64_t number)
 static enum err key_read(struct bytes key, uint64_t *number)
 {
     if (key.size != KEY_SIZE)
-        return ERR_DAMAGED;
+        return ERR_BROKEN; /* nobody could walk on from there */
     *number = 0;
     for (size_t i = 1; i < KEY_SIZE; i++)
         *number = *number << 8 | key.data[i];
@@ -26,9 +26,10 @@ enum err feed_last(struct txn *txn, uint64_t *number)
 {
     struct bytes key, record;
     enum err e = txn_last(txn, 'w', &key, &record);
-    *number = 0;
-    if (e == ERR_NOT_FOUND)
+    if (e == ERR_NOT_FOUND) {
+        *number = 0;
         return ERR_OK;
+    }
     return e && e != ERR_DAMAGED ? e : key_read(key, number);
 }
 
@@ -46,11 +47,14 @@ static enum err piece_read(struct bytes piece, struct presence_counts *counts, s
 enum err presence_counts_get(struct txn *txn, struct presence_counts *counts)
 {
     struct bytes key, piece, items;
-    *counts = (struct presence_counts){0};
+    struct presence_counts read = {0};
     enum err e = txn_last(txn, 'w', &key, &piece);
-    if (e)
-        return e == ERR_NOT_FOUND ? ERR_OK : e;
-    return piece_read(piece, counts, &items);
+    if (!e)
+        e = piece_read(piece, &read, &items);
+    if (e && e != ERR_NOT_FOUND)
+        return e;
+    *counts = read;
+    return ERR_OK;
 }
 
 enum err presence_counts_find(struct txn *txn, struct presence_counts *counts)

@@ -47,16 +47,23 @@ enum err presence_get(struct txn *txn, const char *device, struct presence *pres
     return e ? e : presence_decode(presence, record);
 }
 
+/* Could it be that of a device? A walk could not go on from any other. */
+static bool names_device(struct bytes key)
+{
+    return key.size <= KEY_MAX && !memchr(key.data, '\0', key.size);
+}
+
 enum err presence_next(struct txn *txn, const char *after, char device[static DEVICE_ID_MAX + 1],
                        struct presence *presence)
 {
     const struct presence_key from = device_key(after);
-    struct bytes key, record;
-    enum err e = txn_next(txn, 'p', as_bytes(&from), &key, &record);
-    if (e && e != ERR_DAMAGED)
-        return e;
-    if (key.size > KEY_MAX)
-        return ERR_DAMAGED;
+    struct bytes key = as_bytes(&from), record;
+    enum err e;
+    do {
+        e = txn_next(txn, 'p', key, &key, &record);
+        if (e && e != ERR_DAMAGED)
+            return e;
+    } while (!names_device(key));
     memcpy(device, key.data + 1, key.size - 1);
     device[key.size - 1] = '\0';
     if (e || presence_decode(presence, record))

@@ -25,7 +25,8 @@
 /* ERR_NOT_FOUND where the device never connected; ERR_DAMAGED. */
 MUST_CHECK enum err presence_get(struct txn *txn, const char *device, struct presence *presence);
 /* The record that follows the device `after` ("" for the first). ERR_NOT_FOUND at the end. `device`
- * is also set with ERR_DAMAGED. `device` may be `after`. */
+ * is also set with ERR_DAMAGED. `device` may be `after`. What stands under a name that no device
+ * can have is passed over. */
 MUST_CHECK enum err presence_next(struct txn *txn, const char *after,
                                   char device[static DEVICE_ID_MAX + 1], struct presence *presence);
 /* Who owns the client id's session; ERR_NOT_FOUND for nobody. */
