@@ -288,20 +288,21 @@ enum err registry_device_count(struct registry *registry, uint64_t *count)
     return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
 }
 
-/* The next record of a kind whose keys are folded names. `name` gets the folded name. */
+/* The next record of a kind whose keys are folded names. `name` gets the folded name. A key that
+ * can be no name is passed over, since no walk could go on from it: `devreg check` names it. */
 static enum err next_named(struct registry *registry, enum record_kind kind, const char *after,
                            char *name, size_t max, struct bytes *record)
 {
     const struct key_text from = key_of_name(kind, after);
-    struct bytes key;
-    enum err e = txn_next(registry->txn, (uint8_t)kind, key_bytes(&from), &key, record);
-    if (e && e != ERR_DAMAGED)
-        return e;
-    size_t size = key.size - 1;
-    if (size > max)
-        return ERR_DAMAGED;
-    memcpy(name, key.data + 1, size);
-    name[size] = '\0';
+    struct bytes key = key_bytes(&from);
+    enum err e;
+    do {
+        e = txn_next(registry->txn, (uint8_t)kind, key, &key, record);
+        if (e && e != ERR_DAMAGED)
+            return e;
+    } while (key.size > 1 + max || memchr(key.data, '\0', key.size));
+    memcpy(name, key.data + 1, key.size - 1);
+    name[key.size - 1] = '\0';
     return e;
 }
 

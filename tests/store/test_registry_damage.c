@@ -147,6 +147,26 @@ static void a_walk_goes_on_behind_a_damaged_device(void **state)
     device_clear(&device);
 }
 
+static void what_stands_under_no_name_does_not_hold_a_walk_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct txn *txn;
+    struct device device;
+    char longer[1 + DEVICE_ID_MAX + 2] = "da";
+    assert_int_equal(txn_write(&txn, registry_store(fixture->registry)), ERR_OK);
+    txn_put(txn, (struct bytes){(const uint8_t *)longer, 4}, text_bytes("a NUL in the name"));
+    memset(longer + 1, 'b', sizeof longer - 2);
+    txn_put(txn, text_bytes(longer), text_bytes("too long for a name"));
+    assert_int_equal(txn_commit(txn), ERR_OK);
+    assert_int_equal(registry_read(fixture->registry), ERR_OK);
+    assert_int_equal(registry_next_device(fixture->registry, "a", &device), ERR_OK);
+    assert_string_equal(device.id, "b");
+    device_clear(&device);
+    assert_int_equal(registry_next_device(fixture->registry, "b", &device), ERR_OK);
+    assert_string_equal(device.id, "c");
+    device_clear(&device);
+}
+
 static void a_device_of_a_later_format_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -262,6 +282,7 @@ int main(void)
         test(a_damaged_device_is_an_error_and_no_device),
         test(a_damaged_device_is_not_written_over),
         test(a_walk_goes_on_behind_a_damaged_device),
+        test(what_stands_under_no_name_does_not_hold_a_walk_up),
         test(a_device_of_a_later_format_is_an_error),
         test(the_check_names_a_device_that_does_not_decode),
         test(the_check_names_a_role_whose_holders_are_miscounted),
