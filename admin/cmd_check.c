@@ -23,7 +23,7 @@ static void add_finding(void *context, const char *what, const char *problem)
     findings->count++;
 }
 
-static void print_text(const struct call *call, const struct findings *findings,
+static void print_text(struct call *call, const struct findings *findings,
                        const struct registry_check *result)
 {
     static const struct column columns[] = {{"what", "WHAT", CELL_PLAIN},

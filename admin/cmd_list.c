@@ -19,16 +19,42 @@ struct list {
     struct listing listing;
     char after[DEVICE_ID_MAX + 1];
     bool damaged;
+    enum status status;
     /* What is asked for. */
     const char *state, *role;
-    int64_t offline_since; /* 0 for any */
+    enum option presence; /* OPT_COUNT for any */
+    int64_t offline_since;
 };
+
+/* Who is online, is asked in one way. */
+static enum status take_presence(struct call *call, struct list *list)
+{
+    static const enum option options[] = {OPT_ONLY_ONLINE, OPT_ONLY_OFFLINE, OPT_OFFLINE_FOR,
+                                          OPT_NEVER_SEEN};
+    const char *duration = call_option(call, OPT_OFFLINE_FOR);
+    int64_t ms;
+    list->presence = OPT_COUNT;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (!call_option(call, options[i]))
+            continue;
+        if (list->presence != OPT_COUNT)
+            return complain(call, STATUS_MISUSE, "--%s and --%s exclude each other: use one",
+                            option_rows[list->presence].name, option_rows[options[i]].name);
+        list->presence = options[i];
+    }
+    if (!duration)
+        return STATUS_DONE;
+    if (!duration_parse(&ms, duration) || ms == 0)
+        return complain(call, STATUS_MISUSE, "--offline-for '" SHOWN "': write 7d or 12h",
+                        duration);
+    list->offline_since = call->now - ms;
+    return STATUS_DONE;
+}
 
 static enum status take_filters(struct call *call, struct list *list)
 {
-    const char *offline = call_option(call, OPT_OFFLINE_FOR), *pair, *value;
+    const char *pair, *value;
     char name[ATTRIBUTE_NAME_MAX + 1];
-    int64_t ms;
     size_t at = 0;
     enum status status = STATUS_DONE;
     list->state = call_option(call, OPT_ONLY_STATE);
@@ -43,12 +69,8 @@ static enum status take_filters(struct call *call, struct list *list)
         list->role = role_word(list->role);
         status = check_role_name(call, list->role);
     }
-    if (!status && offline) {
-        if (!duration_parse(&ms, offline) || ms == 0)
-            return complain(call, STATUS_MISUSE, "--offline-for '" SHOWN "': write 7d or 12h",
-                            offline);
-        list->offline_since = call->now - ms;
-    }
+    if (!status)
+        status = take_presence(call, list);
     while (!status && (pair = option_next(&call->arguments, OPT_ONLY_SET, &at)))
         status = pair_split(call, pair, name, &value);
     return status;
@@ -78,6 +100,23 @@ static bool silent_since(const struct device *device, enum presence_state state,
     return state == PRESENCE_OFFLINE && presence->since <= since;
 }
 
+static bool has_presence(const struct list *list, const struct device *device,
+                         enum presence_state state, const struct presence *presence)
+{
+    switch (list->presence) {
+    case OPT_ONLY_ONLINE:
+        return state == PRESENCE_ONLINE;
+    case OPT_ONLY_OFFLINE:
+        return state == PRESENCE_OFFLINE;
+    case OPT_NEVER_SEEN:
+        return state == PRESENCE_NEVER;
+    case OPT_OFFLINE_FOR:
+        return silent_since(device, state, presence, list->offline_since);
+    default:
+        return true;
+    }
+}
+
 static void add_row(struct list *list, const struct device *device, enum presence_state state,
                     const struct presence *presence)
 {
@@ -97,17 +136,22 @@ static void offer(struct call *call, struct list *list, const struct device *dev
         (list->role && !device_holds(device, list->role)) || !holds_attributes(call, device))
         return;
     enum presence_state state = presence_view_get(&list->view, device, &presence);
-    if (list->offline_since && !silent_since(device, state, &presence, list->offline_since))
-        return;
-    add_row(list, device, state, &presence);
+    if (has_presence(list, device, state, &presence))
+        add_row(list, device, state, &presence);
 }
 
-/* One short scope. ERR_NOT_FOUND at the end. */
+/* One short scope. ERR_NOT_FOUND at the end, and where the presence that is asked for cannot be
+ * told: then there is a complaint. */
 static enum err list_some(struct call *call, struct list *list)
 {
+    const char *asked = list->presence == OPT_COUNT ? NULL : option_rows[list->presence].name;
     struct device device;
     enum err e = registry_read(call->registry);
     presence_view_begin(&list->view);
+    if (asked)
+        list->status = presence_view_check(&list->view, call, asked);
+    if (!e && list->status)
+        e = ERR_NOT_FOUND;
     for (size_t i = 0; i < LISTING_ROWS && !e; i++) {
         e = device_step(call, list->after, &device, &list->damaged);
         if (!e) {
@@ -135,7 +179,9 @@ static enum status list_all(struct call *call, struct list *list)
     listing_end(&list->listing);
     if (e && e != ERR_NOT_FOUND)
         return complain_err(call, e);
-    return list->damaged ? complain_damaged(call) : STATUS_DONE;
+    if (!list->status && list->damaged)
+        list->status = complain_damaged(call);
+    return list->status;
 }
 
 /* A role that is not there is a typing error, and not an empty list. */
@@ -160,13 +206,7 @@ enum status cmd_list(struct call *call)
     if (status)
         return status;
     presence_view_open(&list.view, call);
-    if (list.offline_since && !list.view.txn)
-        status = complain(call, STATUS_FAILED,
-                          "--offline-for: the presence in " SHOWN "/" PRESENCE_SUBDIR
-                          " cannot be read; run it as root, as with sudo",
-                          call->dir);
-    if (!status)
-        status = list_all(call, &list);
+    status = list_all(call, &list);
     presence_view_close(&list.view);
     return status;
 }

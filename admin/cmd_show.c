@@ -5,7 +5,7 @@
 #include "admin/complain.h"
 #include "admin/lookup.h"
 #include "admin/output.h"
-#include "admin/presence_view.h"
+#include "admin/presence_lines.h"
 #include "admin/record_json.h"
 #include "admin/when.h"
 
@@ -28,15 +28,22 @@ static enum status add_role_rules(struct call *call, const struct device *device
     return STATUS_DONE;
 }
 
-static void add_presence(struct call *call, const struct device *device, cJSON *answer)
+/* What is noted of its connections, and the label of the credential that it used, if that is still
+ * there. */
+static enum presence_state add_presence(struct call *call, const struct device *device,
+                                        struct presence *presence, cJSON *answer)
 {
     struct presence_view view;
-    struct presence presence;
     presence_view_open(&view, call);
     presence_view_begin(&view);
-    enum presence_state state = presence_view_get(&view, device, &presence);
-    (void)cJSON_AddItemToObject(answer, "presence", presence_to_json(state, &presence));
+    enum presence_state state = presence_view_get(&view, device, presence);
     presence_view_close(&view);
+    cJSON *object = presence_to_json(state, presence);
+    const struct credential *used = credential_used(device, presence);
+    if (presence->connections && used)
+        json_text(object, "credential_label", used->label);
+    (void)cJSON_AddItemToObject(answer, "presence", object);
+    return state;
 }
 
 /* "key 1 'spring', created 2026-..., ends 2026-..." */
@@ -76,46 +83,19 @@ static void add_role_rule_lines(cJSON *lines, const cJSON *role_rules)
     }
 }
 
-/* "offline since 2026-..., connection_lost" */
-static void add_presence_line(cJSON *answer, const cJSON *presence)
-{
-    char line[200], since[WHEN_TEXT_MAX + 1];
-    uint64_t time = 0;
-    const char *state = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(presence, "state"));
-    const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(presence, "reason"));
-    const cJSON *at = cJSON_GetObjectItemCaseSensitive(presence, "since");
-    if (at && json_read_number(at, &time)) {
-        when_format(since, (int64_t)time);
-        snprintf(line, sizeof line, "%s since %s%s%s", state, since, reason ? ", " : "",
-                 reason ? reason : "");
-    } else {
-        bool never = strcmp(state, "never") == 0;
-        snprintf(line, sizeof line, "%s", never ? "never connected" : state);
-    }
-    json_text(answer, "presence_line", line);
-}
-
 /* For people some things are said in a line of their own. */
-static void add_lines(cJSON *answer, const struct device *device, int64_t now)
+static void device_lines(cJSON *answer, const struct device *device, int64_t now)
 {
     cJSON *rules = cJSON_GetObjectItemCaseSensitive(answer, "rules");
     add_role_rule_lines(rules, cJSON_GetObjectItemCaseSensitive(answer, "role_rules"));
     cJSON *lines = json_array(answer, "credential_lines");
     for (size_t i = 0; i < device->credential_count; i++)
         add_credential_line(lines, &device->credentials[i], now);
-    const cJSON *presence = cJSON_GetObjectItemCaseSensitive(answer, "presence");
-    const cJSON *client = cJSON_GetObjectItemCaseSensitive(presence, "client");
-    const cJSON *address = cJSON_GetObjectItemCaseSensitive(presence, "address");
-    add_presence_line(answer, presence);
-    if (client)
-        json_text(answer, "client", client->valuestring);
-    if (address)
-        json_text(answer, "address", address->valuestring);
     if (!*device->client_id)
         (void)cJSON_ReplaceItemInObject(answer, "client_id", cJSON_CreateString("any"));
 }
 
-static void device_print(const struct call *call, const struct device *device, cJSON *answer)
+static void device_print(const struct call *call, cJSON *answer)
 {
     static const struct column columns[] = {{"device", "device", CELL_PLAIN},
                                             {"state", "state", CELL_PLAIN},
@@ -123,6 +103,11 @@ static void device_print(const struct call *call, const struct device *device, c
                                             {"presence_line", "presence", CELL_PLAIN},
                                             {"client", "client id", CELL_PLAIN},
                                             {"address", "address", CELL_PLAIN},
+                                            {"protocol_line", "protocol", CELL_PLAIN},
+                                            {"connected_line", "connected", CELL_PLAIN},
+                                            {"left_line", "last left", CELL_PLAIN},
+                                            {"refused_line", "refused", CELL_PLAIN},
+                                            {"denied_line", "denied", CELL_PLAIN},
                                             {"roles", "roles", CELL_PLAIN},
                                             {"rules", "rule", CELL_LINES},
                                             {"attributes", "attributes", CELL_PLAIN},
@@ -134,17 +119,13 @@ static void device_print(const struct call *call, const struct device *device, c
                                             {"generation", "generation", CELL_PLAIN},
                                             {"created", "created", CELL_TIME},
                                             {"changed", "changed", CELL_TIME}};
-    if (call->json) {
-        json_print(stdout, answer);
-        return;
-    }
-    add_lines(answer, device, call->now);
     sheet_print(call, columns, sizeof columns / sizeof *columns, answer);
 }
 
 enum status cmd_show(struct call *call)
 {
     struct device device = {.credential_count = 0};
+    struct presence presence;
     const char *id = call_word(call, 0);
     if (id[0] == '@')
         return cmd_role_show(call);
@@ -159,8 +140,14 @@ enum status cmd_show(struct call *call)
     status = add_role_rules(call, &device, answer);
     registry_end(call->registry);
     if (!status) {
-        add_presence(call, &device, answer);
-        device_print(call, &device, answer);
+        enum presence_state presence_state = add_presence(call, &device, &presence, answer);
+        if (call->json) {
+            json_print(stdout, answer);
+        } else {
+            device_lines(answer, &device, call->now);
+            presence_lines(answer, &device, presence_state, &presence);
+            device_print(call, answer);
+        }
     }
     cJSON_Delete(answer);
     device_clear(&device);

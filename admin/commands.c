@@ -78,12 +78,17 @@ const struct command commands[] = {
     {.name = "list",
      .summary = "List the devices",
      .details = "Columns: device, state, roles, presence (online, offline, never, unknown),\n"
-                "since.",
+                "since.\n\n"
+                "Who is online is what the broker noted last. --offline-for also names devices\n"
+                "that never connected, if they were added so long ago. What these options ask\n"
+                "cannot be told where the broker runs with plugin_opt_presence off.",
      .examples = "  devreg list\n"
                  "  devreg list --role pump --set site=kiel\n"
+                 "  devreg list --online\n"
                  "  devreg list --offline-for 7d --json",
      .need = NEED_READ,
-     .options = BIT(ONLY_STATE) | BIT(ONLY_ROLE) | BIT(ONLY_SET) | BIT(OFFLINE_FOR),
+     .options = BIT(ONLY_STATE) | BIT(ONLY_ROLE) | BIT(ONLY_SET) | BIT(ONLY_ONLINE) |
+                BIT(ONLY_OFFLINE) | BIT(OFFLINE_FOR) | BIT(NEVER_SEEN),
      .run = cmd_list},
     {.name = "show",
      .words = "ID",

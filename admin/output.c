@@ -124,10 +124,11 @@ static void print_padded(const char *text, size_t width)
         (void)fputc(' ', stdout);
 }
 
-void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
+void listing_begin(struct listing *listing, struct call *call, const struct column *columns,
                    size_t column_count)
 {
-    *listing = (struct listing){.shape = output_shape(call),
+    *listing = (struct listing){.call = call,
+                                .shape = output_shape(call),
                                 .columns = columns,
                                 .column_count = column_count,
                                 .rows = memory_get(LISTING_ROWS * sizeof *listing->rows)};
@@ -165,6 +166,8 @@ void listing_flush(struct listing *listing)
         print_title(listing);
     for (size_t i = 0; i < listing->row_count; i++)
         print_row(listing, listing->rows[i]);
+    if (listing->row_count)
+        output_flush(listing->call);
     listing->row_count = 0;
 }
 
@@ -234,11 +237,18 @@ void sheet_print(const struct call *call, const struct column *columns, size_t c
     }
 }
 
+void output_flush(struct call *call)
+{
+    if (fflush(stdout) != 0 && !call->write_error)
+        call->write_error = errno;
+}
+
 enum status output_finish(struct call *call)
 {
     const char *problem = NULL;
-    if (fflush(stdout) != 0)
-        problem = strerror(errno);
+    output_flush(call);
+    if (call->write_error)
+        problem = strerror(call->write_error);
     else if (ferror(stdout)) /* of an earlier write: its errno is gone */
         problem = "a part of it is lost";
     if (!problem)

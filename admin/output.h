@@ -35,6 +35,7 @@ enum { COLUMNS_MAX = 8, LISTING_ROWS = 1000 };
  * since a pipe may block for as long as it likes. The widths of a table's columns are those of the
  * rows so far. */
 struct listing {
+    struct call *call;
     enum shape shape;
     const struct column *columns;
     size_t column_count, row_count;
@@ -43,7 +44,7 @@ struct listing {
     char *(*rows)[COLUMNS_MAX]; /* that wait; in JSON each in its first cell */
 };
 
-void listing_begin(struct listing *listing, const struct call *call, const struct column *columns,
+void listing_begin(struct listing *listing, struct call *call, const struct column *columns,
                    size_t column_count);
 /* Takes `row` over. There is room for it. */
 void listing_add(struct listing *listing, cJSON *row);
@@ -55,6 +56,9 @@ void listing_end(struct listing *listing);
 /* One object as lines "title value"; does not take it over. Columns that it lacks are left out. */
 void sheet_print(const struct call *call, const struct column *columns, size_t column_count,
                  const cJSON *object);
+
+/* Hands stdout over now: what comes next may be a long time away. output_finish tells an error. */
+void output_flush(struct call *call);
 
 /* Has all of stdout been taken? Else a complaint. */
 MUST_CHECK enum status output_finish(struct call *call);

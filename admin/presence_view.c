@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "admin/complain.h"
 #include "registry/text.h"
 
 enum { PATH_SIZE = 4096 };
@@ -9,15 +10,17 @@ enum { PATH_SIZE = 4096 };
 void presence_view_open(struct presence_view *view, const struct call *call)
 {
     char path[PATH_SIZE];
-    *view = (struct presence_view){0};
+    *view = (struct presence_view){.error = ERR_INVALID};
     int length = snprintf(path, sizeof path, "%s/" PRESENCE_SUBDIR, call->dir);
     if (length < 0 || length >= PATH_SIZE)
         return;
-    if (store_open(&view->store, path, STORE_PRESENCE, STORE_READ) != ERR_OK) {
+    view->error = store_open(&view->store, path, STORE_PRESENCE, STORE_READ);
+    if (view->error) {
         view->store = NULL;
         return;
     }
-    if (txn_reader(&view->txn, view->store) != ERR_OK)
+    view->error = txn_reader(&view->txn, view->store);
+    if (view->error)
         view->txn = NULL;
 }
 
@@ -31,7 +34,9 @@ void presence_view_close(struct presence_view *view)
 void presence_view_begin(struct presence_view *view)
 {
     char topic[RULE_FILTER_MAX + 1];
-    if (view->txn && txn_renew(view->txn) != ERR_OK) {
+    if (view->txn)
+        view->error = txn_renew(view->txn);
+    if (view->txn && view->error) {
         txn_close(view->txn);
         view->txn = NULL;
     }
@@ -55,22 +60,52 @@ enum presence_state presence_view_get(const struct presence_view *view, const st
 {
     enum err e =
         view->txn && !view->off ? presence_get(view->txn, device->id, presence) : ERR_NO_REGISTRY;
-    if (e == ERR_NOT_FOUND || (!e && presence->generation != device->generation))
-        return PRESENCE_NEVER;
-    if (e)
+    bool noted = !e && presence->generation == device->generation;
+    if (!noted)
+        *presence = (struct presence){0};
+    if (e && e != ERR_NOT_FOUND)
         return PRESENCE_UNKNOWN;
+    if (!presence->connections)
+        return PRESENCE_NEVER;
     return presence->online ? PRESENCE_ONLINE : PRESENCE_OFFLINE;
 }
 
-cJSON *presence_to_json(enum presence_state state, const struct presence *presence)
+enum status presence_view_check(const struct presence_view *view, struct call *call,
+                                const char *asked)
 {
-    cJSON *object = cJSON_CreateObject();
-    json_text(object, "state", presence_state_name(state));
-    if (state != PRESENCE_ONLINE && state != PRESENCE_OFFLINE)
-        return object;
+    if (!view->txn && view->error == ERR_NO_REGISTRY)
+        return complain(call, STATUS_FAILED,
+                        "--%s: there is no presence in " SHOWN "/" PRESENCE_SUBDIR
+                        "; the broker makes it when it starts with devreg.so",
+                        asked, call->dir);
+    if (!view->txn)
+        return complain(
+            call, STATUS_FAILED,
+            "--%s: the presence in " SHOWN "/" PRESENCE_SUBDIR " cannot be read: %s; %s", asked,
+            call->dir, err_text(view->error),
+            view->error == ERR_PERMISSION ? "run it as root, as with sudo"
+                                          : "the broker makes a damaged one anew when it starts");
+    if (view->off)
+        return complain(call, STATUS_FAILED,
+                        "--%s: the broker notes no presence; run it with plugin_opt_presence on",
+                        asked);
+    return STATUS_DONE;
+}
+
+static void add_tally(cJSON *object, const char *key, const struct tally *tally)
+{
+    cJSON *added = cJSON_AddObjectToObject(object, key);
+    json_number(added, "count", tally->count);
+    json_time(added, "last", tally->last);
+}
+
+static void add_connection(cJSON *object, enum presence_state state,
+                           const struct presence *presence)
+{
     json_time(object, "since", presence->since);
     json_time(object, "connected_at", presence->connected_at);
-    if (state == PRESENCE_OFFLINE)
+    json_time(object, "ended_at", presence->ended_at);
+    if (state == PRESENCE_OFFLINE || presence->ended_at)
         json_text(object, "reason", reason_name(presence->reason));
     json_text(object, "client", presence->client);
     json_text(object, "address", presence->address);
@@ -80,6 +115,19 @@ cJSON *presence_to_json(enum presence_state state, const struct presence *presen
     json_number(object, "credential", presence->credential);
     json_number(object, "conn", presence->conn);
     json_number(object, "seq", presence->seq);
+}
+
+cJSON *presence_to_json(enum presence_state state, const struct presence *presence)
+{
+    cJSON *object = cJSON_CreateObject();
+    json_text(object, "state", presence_state_name(state));
+    if (state == PRESENCE_UNKNOWN)
+        return object;
+    if (state != PRESENCE_NEVER)
+        add_connection(object, state, presence);
+    json_number(object, "connections", presence->connections);
+    add_tally(object, "failures", &presence->failures);
+    add_tally(object, "denials", &presence->denials);
     return object;
 }
 

@@ -10,6 +10,7 @@
 struct presence_view {
     struct store *store;
     struct txn *txn; /* NULL where nothing can be read: then everything is unknown */
+    enum err error;  /* why */
     bool off;        /* so it is where the plugin runs with plugin_opt_presence off */
 };
 
@@ -26,13 +27,19 @@ enum presence_state { PRESENCE_UNKNOWN, PRESENCE_NEVER, PRESENCE_OFFLINE, PRESEN
 /* "unknown", "never" (connected), "offline", "online". */
 const char *presence_state_name(enum presence_state state);
 
-/* Fills `presence` for PRESENCE_OFFLINE and PRESENCE_ONLINE. What is noted of a device of the same
- * name that was removed does not count. */
+/* Fills `presence`, with zeros where nothing is noted of the device. It may be noted that a device
+ * was refused which never connected. What is noted of a removed device of the same name does not
+ * count. */
 enum presence_state presence_view_get(const struct presence_view *view, const struct device *device,
                                       struct presence *presence);
 
-/* {"state": "offline", "since": ..., "reason": ..., "client": ..., ...}; only "state" where there
- * is no more. The caller ends it with cJSON_Delete. */
+/* Can be told who is online? Else a complaint about the option `asked`. Within a scope. */
+MUST_CHECK enum status presence_view_check(const struct presence_view *view, struct call *call,
+                                           const char *asked);
+
+/* {"state": "offline", "since": ..., "reason": ..., "client": ..., ..., "failures": {"count": 2,
+ * "last": ...}, "denials": {...}}; of a device that never connected "state" and counts, and only
+ * "state" where nothing is known. The caller ends it with cJSON_Delete. */
 cJSON *presence_to_json(enum presence_state state, const struct presence *presence);
 
 /* The presence topic that the plugin last ran with, or its default. */
