@@ -167,6 +167,15 @@ static enum err give(int dir, const char *name, const struct store_files *files,
     return e;
 }
 
+/* A lock.mdb that is there belongs to a store that is gone, and says how far that one was. Whoever
+ * still has it open keeps it; the new store may not share it. */
+static enum err lock_file_drop(const struct store_dir *place)
+{
+    if (unlinkat(place->fd, "lock.mdb", 0) != 0 && errno != ENOENT)
+        return err_from_errno(errno);
+    return ERR_OK;
+}
+
 enum err store_dir_adopt(const struct store_dir *place, const char *part,
                          const struct store_files *files)
 {
@@ -175,7 +184,9 @@ enum err store_dir_adopt(const struct store_dir *place, const char *part,
         return err_from_errno(errno);
     enum err e = give(fd, "data.mdb", files, files->data_mode, 0);
     if (!e)
-        e = give(place->fd, "lock.mdb", files, files->lock_mode, O_CREAT);
+        e = lock_file_drop(place);
+    if (!e)
+        e = give(place->fd, "lock.mdb", files, files->lock_mode, O_CREAT | O_EXCL);
     if (!e && linkat(fd, "data.mdb", place->fd, "data.mdb", 0) != 0)
         e = errno == EEXIST ? ERR_EXISTS : err_from_errno(errno);
     if (!e && fsync(place->fd) != 0)

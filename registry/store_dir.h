@@ -37,8 +37,8 @@ MUST_CHECK enum err store_dir_files(const struct store_dir *place, struct stat *
  * store_dir_drop_part removes and frees. ERR_EXISTS where data.mdb is there. */
 MUST_CHECK enum err store_dir_part(const struct store_dir *place, const char *dir, char **part);
 
-/* Gives part/data.mdb its owner and mode, moves it into place, and puts an empty lock.mdb beside.
- */
+/* Gives part/data.mdb its owner and mode, moves it into place, and puts an empty lock.mdb beside,
+ * in place of one that was left. */
 MUST_CHECK enum err store_dir_adopt(const struct store_dir *place, const char *part,
                                     const struct store_files *files);
 void store_dir_drop_part(char *part);

@@ -287,6 +287,48 @@ static void a_store_is_made_under_the_lock_of_its_directory(void **state)
     assert_true(was_free);
 }
 
+/* Opens the store and looks into it now and then, for as long as the parent likes. */
+static bool keep_open(int in, int out)
+{
+    struct store *store;
+    if (store_open(&store, dir.path, STORE_REGISTRY, STORE_READ))
+        return false;
+    bool fine = look_up(store, "da", "0") == ERR_OK && say(out, 'r') && hear(in);
+    /* Its file is gone from the directory; what it held is still there to be seen. */
+    fine = fine && look_up(store, "da", "0") == ERR_OK;
+    store_close(store);
+    return fine && say(out, 'd');
+}
+
+/* The number of the last commit lies in the lock file: a new store has to have one of its own. */
+static void a_store_made_in_the_place_of_one_that_is_still_open_is_sound(void **state)
+{
+    char from[TEMPDIR_MAX], to[TEMPDIR_MAX];
+    struct store *store;
+    (void)state;
+    for (int commits = 1; commits <= 4; commits++) { /* two pages hold the state in turn */
+        assert_int_equal(store_open(&store, dir.path, STORE_REGISTRY, STORE_WRITE), ERR_OK);
+        for (int i = 0; i < commits; i++)
+            assert_true(put_pair(store, 0));
+        store_close(store);
+        struct child child = child_start(keep_open);
+        assert_int_equal(child_byte(&child), 'r');
+        path_join(from, dir.path, "data.mdb");
+        path_join(to, dir.path, "data.aside");
+        assert_int_equal(rename(from, to), 0);
+        assert_int_equal(create_here(dir.path, STORE_REGISTRY), ERR_OK);
+        assert_int_equal(store_open(&store, dir.path, STORE_REGISTRY, STORE_WRITE), ERR_OK);
+        assert_int_equal(look_up(store, "da", "0"), ERR_NOT_FOUND);
+        assert_true(put_pair(store, 7));
+        assert_int_equal(look_up(store, "db", "7"), ERR_OK);
+        assert_int_equal(write(child.to, "g", 1), 1);
+        assert_int_equal(child_byte(&child), 'd');
+        child_end(&child);
+        assert_int_equal(look_up(store, "db", "7"), ERR_OK);
+        store_close(store);
+    }
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -295,6 +337,7 @@ int main(void)
         test(a_reader_sees_whole_commits_of_another_process_none_older_than_its_id),
         test(processes_that_open_and_close_at_the_same_time_do_not_hurt_each_other),
         test(the_pages_of_a_killed_reader_are_used_again),
+        test(a_store_made_in_the_place_of_one_that_is_still_open_is_sound),
         test(a_store_is_made_under_the_lock_of_its_directory),
         test(a_killed_writer_leaves_the_last_commit_and_a_free_lock),
     };
