@@ -230,6 +230,21 @@ const struct command commands[] = {
      .need = NEED_READ,
      .options = BIT(OF_DEVICE) | BIT(OF_ROLE) | BIT(SINCE) | BIT(LIMIT),
      .run = cmd_log},
+    {.name = "watch",
+     .words = "[DEVICE...]",
+     .summary = "Show live who comes and goes, and who changes what",
+     .details = "Of all devices, or of those that are named. Columns: time, device or @role,\n"
+                "what happened, details. Of presence: online, offline, refused (a CONNECT),\n"
+                "denied (a publish or subscription), forgotten; of the registry what 'devreg\n"
+                "log' shows. 'missed' says that more came than could be followed. Until Ctrl-C;\n"
+                "the time on a terminal is the local one. NO_COLOR turns colours off.",
+     .examples = "  devreg watch\n"
+                 "  devreg watch pump-7 pump-8\n"
+                 "  devreg watch --json | jq -r 'select(.event == \"offline\") | .device'",
+     .words_min = 0,
+     .words_max = WORDS_ANY,
+     .need = NEED_READ,
+     .run = cmd_watch},
     {.name = "check",
      .summary = "Check every record, and the owners and modes of the files",
      .details = "Exit status 0: all is well; 1: there are findings, each with what to do.",

@@ -124,6 +124,12 @@ static void print_padded(const char *text, size_t width)
         (void)fputc(' ', stdout);
 }
 
+static bool terminal_has_colours(void)
+{
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return !(refused && *refused) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
 void listing_begin(struct listing *listing, struct call *call, const struct column *columns,
                    size_t column_count)
 {
@@ -132,6 +138,7 @@ void listing_begin(struct listing *listing, struct call *call, const struct colu
                                 .columns = columns,
                                 .column_count = column_count,
                                 .rows = memory_get(LISTING_ROWS * sizeof *listing->rows)};
+    listing->painted = terminal_has_colours();
     for (size_t i = 0; i < column_count; i++)
         listing->widths[i] = width_of(columns[i].title);
 }
@@ -146,15 +153,26 @@ static void print_title(struct listing *listing)
     listing->titled = true;
 }
 
-static void print_row(const struct listing *listing, char *const *cells)
+static void print_cell(const struct listing *listing, size_t column, const char *text, int colour)
 {
+    bool last = column + 1 == listing->column_count;
+    bool paint = colour && listing->painted && listing->columns[column].cell == CELL_PAINTED;
+    if (paint)
+        (void)fprintf(stdout, "\x1b[%dm", colour);
+    print_padded(text, last ? 0 : listing->widths[column] + 2);
+    if (paint)
+        (void)fputs("\x1b[0m", stdout);
+}
+
+static void print_row(const struct listing *listing, size_t row)
+{
+    char *const *cells = listing->rows[row];
     size_t count = listing->shape == SHAPE_JSON ? 1 : listing->column_count;
     for (size_t i = 0; i < count; i++) {
-        bool last = i + 1 == count;
         if (listing->shape == SHAPE_TABLE)
-            print_padded(cells[i], last ? 0 : listing->widths[i] + 2);
+            print_cell(listing, i, cells[i], listing->colours[row]);
         else
-            (void)fprintf(stdout, "%s%s", cells[i], last ? "" : "\t");
+            (void)fprintf(stdout, "%s%s", cells[i], i + 1 == count ? "" : "\t");
         free(cells[i]);
     }
     (void)fputc('\n', stdout);
@@ -165,7 +183,7 @@ void listing_flush(struct listing *listing)
     if (listing->shape == SHAPE_TABLE && !listing->titled && listing->row_count)
         print_title(listing);
     for (size_t i = 0; i < listing->row_count; i++)
-        print_row(listing, listing->rows[i]);
+        print_row(listing, i);
     if (listing->row_count)
         output_flush(listing->call);
     listing->row_count = 0;
@@ -180,7 +198,13 @@ void listing_end(struct listing *listing)
 
 void listing_add(struct listing *listing, cJSON *row)
 {
+    listing_add_painted(listing, row, COLOUR_NONE);
+}
+
+void listing_add_painted(struct listing *listing, cJSON *row, enum colour colour)
+{
     assert(listing->row_count < LISTING_ROWS);
+    listing->colours[listing->row_count] = (uint8_t)colour;
     char **cells = listing->rows[listing->row_count++];
     if (listing->shape == SHAPE_JSON) {
         cells[0] = json_format(row);

@@ -17,11 +17,15 @@ enum shape { SHAPE_TABLE, SHAPE_TABS, SHAPE_JSON };
 enum shape output_shape(const struct call *call);
 
 enum cell {
-    CELL_PLAIN, /* text, numbers; an array's members parted by commas; an object's as name=value */
-    CELL_TIME,  /* 0 and null are "-" */
-    CELL_END,   /* the same, but 0 and null are "never" */
-    CELL_LINES  /* an array: each member on its own line (of a sheet) */
+    CELL_PLAIN,  /* text, numbers; an array's members parted by commas; an object's as name=value */
+    CELL_TIME,   /* 0 and null are "-" */
+    CELL_END,    /* the same, but 0 and null are "never" */
+    CELL_LINES,  /* an array: each member on its own line (of a sheet) */
+    CELL_PAINTED /* CELL_PLAIN; in a listing on a terminal in its row's colour */
 };
+
+/* As a terminal knows them. */
+enum colour { COLOUR_NONE = 0, COLOUR_RED = 31, COLOUR_GREEN = 32, COLOUR_YELLOW = 33 };
 
 struct column {
     const char *key;   /* in the object */
@@ -40,7 +44,8 @@ struct listing {
     const struct column *columns;
     size_t column_count, row_count;
     size_t widths[COLUMNS_MAX];
-    bool titled;
+    bool titled, painted; /* may there be colours? Not with NO_COLOR, see no-color.org */
+    uint8_t colours[LISTING_ROWS];
     char *(*rows)[COLUMNS_MAX]; /* that wait; in JSON each in its first cell */
 };
 
@@ -48,6 +53,7 @@ void listing_begin(struct listing *listing, struct call *call, const struct colu
                    size_t column_count);
 /* Takes `row` over. There is room for it. */
 void listing_add(struct listing *listing, cJSON *row);
+void listing_add_painted(struct listing *listing, cJSON *row, enum colour colour);
 /* Prints what waits. */
 void listing_flush(struct listing *listing);
 /* The same, and frees. */
