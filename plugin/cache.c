@@ -315,9 +315,7 @@ static enum err follow_all(struct cache *cache)
     return e && e != ERR_NOT_FOUND ? e : refreshed;
 }
 
-/* The scope that was just opened may see more than the last look did. What is cached and what is
- * read in it have to be of one snapshot. */
-static enum err catch_up(struct cache *cache)
+enum err cache_catch_up(struct cache *cache)
 {
     uint64_t snapshot = registry_snapshot(cache->registry);
     enum err e = snapshot == cache->seen ? ERR_OK : follow_all(cache);
@@ -366,7 +364,7 @@ static enum err device_refresh(struct cache *cache, struct cached_device *device
     enum err e = registry_read(cache->registry);
     if (e)
         return e;
-    e = catch_up(cache);
+    e = cache_catch_up(cache);
     if (!e && device->look != cache->look)
         e = device_read(cache, device);
     if (!e && device->exists)
@@ -480,7 +478,7 @@ void cache_sync(struct cache *cache)
     if (e) {
         forget_all(cache);
     } else {
-        e = catch_up(cache);
+        e = cache_catch_up(cache);
         registry_end(cache->registry);
     }
     if (e)

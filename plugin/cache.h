@@ -98,6 +98,16 @@ static inline bool cache_is_current(const struct cache *cache, const struct cach
     return registry_last_commit(cache->registry) == cache->seen && device->epoch == cache->epoch;
 }
 
+/* Has nothing named the device since it was read, as far as the log was followed? */
+static inline bool cache_has_read(const struct cache *cache, const struct cached_device *device)
+{
+    return device->exists && device->look == cache->look;
+}
+
+/* Follows the log up to the scope that was just opened, which may see more than the last look did:
+ * what is cached and what is read in it are of one snapshot then. After an error deny. */
+MUST_CHECK enum err cache_catch_up(struct cache *cache);
+
 /* What is known of a username, as of now: cache_sync included. ERR_OK also where it is no device
  * (`exists`); ERR_INVALID where it can be none; any other error means deny. The pointer stays good
  * while the device has connections, and otherwise until the next call. */

@@ -293,6 +293,8 @@ static int login_as_device(struct plugin *plugin, const struct login *login, boo
     enum refusal refusal;
     enum err e = registry_read(plugin->registry);
     if (!e)
+        e = cache_catch_up(&plugin->cache);
+    if (!e)
         e = registry_get_device(plugin->registry, login->username, &device);
     if (e) { /* nobody of that name, or no way to know: the work is the same */
         (void)credential_of_key(NULL, login->password ? login->password : "",

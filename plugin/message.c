@@ -62,11 +62,8 @@ void *message_payload(const struct options *options, const char *device,
 
 static bool hand_over(const char *topic, void *payload, size_t size, int qos, bool retained)
 {
-    if (mosquitto_broker_publish(NULL, topic, (int)size, payload, qos, retained, NULL) ==
-        MOSQ_ERR_SUCCESS)
-        return true;
-    mosquitto_free(payload);
-    return false;
+    return mosquitto_broker_publish(NULL, topic, (int)size, payload, qos, retained, NULL) ==
+           MOSQ_ERR_SUCCESS;
 }
 
 bool message_send(const char *topic, void *payload, size_t size)
@@ -82,5 +79,8 @@ bool message_clear(const char *topic)
 bool message_send_text(const char *topic, const char *text, size_t size, bool retained)
 {
     void *payload = size ? broker_copy(text, size) : NULL;
-    return payload && hand_over(topic, payload, size, retained ? QOS : 0, retained);
+    if (payload && hand_over(topic, payload, size, retained ? QOS : 0, retained))
+        return true;
+    mosquitto_free(payload);
+    return false;
 }

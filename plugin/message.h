@@ -11,7 +11,7 @@ void *message_payload(const struct options *options, const char *device,
                       const struct presence *presence, int64_t now, size_t *size);
 
 /* Hands the payload, which is the broker's from now on, to it as a retained message. False where
- * the broker has no memory. */
+ * the broker has no memory: then it is still the caller's. */
 bool message_send(const char *topic, void *payload, size_t size);
 
 /* Clears the retained message on the topic. */

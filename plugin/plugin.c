@@ -190,7 +190,7 @@ static void on_followed(void *context, const struct log_entry *entry)
 {
     struct plugin *plugin = context;
     if (entry->verb == LOG_REMOVE)
-        presence_removed(&plugin->presences, entry->subject, clock_wall());
+        presence_removed(&plugin->presences, entry->subject, 0, clock_wall());
     else if (entry->verb == LOG_SET && plugin->options.presence_attributes)
         presence_moved(&plugin->presences, entry->subject);
     event_change(&plugin->events, entry);

@@ -1,10 +1,10 @@
 #include "plugin/presence.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "plugin/clock.h"
 #include "plugin/mosq.h"
+#include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
 #include "plugin/presence_walk.h"
 #include "registry/text.h"
@@ -19,129 +19,6 @@ enum {
     IDLE_MS = 80,
     TALLY_MS = 5000
 };
-
-static struct presence_entry *entry_find_hashed(const struct presences *presences,
-                                                const char *device, uint64_t hash)
-{
-    struct table_node *n = table_find(&presences->entries, hash);
-    for (; n; n = table_again(n)) {
-        struct presence_entry *entry = AROUND(n, struct presence_entry, node);
-        if (strcmp(entry->device, device) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-struct presence_entry *presence_find(const struct presences *presences, const char *device)
-{
-    return entry_find_hashed(presences, device, table_hash_name(device));
-}
-
-static void list_leave(struct presence_entry *entry)
-{
-    struct presence_list *list = entry->list;
-    if (!list)
-        return;
-    *(entry->previous ? &entry->previous->next : &list->first) = entry->next;
-    *(entry->next ? &entry->next->previous : &list->last) = entry->previous;
-    entry->next = entry->previous = NULL;
-    entry->list = NULL;
-}
-
-static void list_join(struct presence_list *list, struct presence_entry *entry)
-{
-    list_leave(entry);
-    entry->list = list;
-    entry->previous = list->last;
-    *(list->last ? &list->last->next : &list->first) = entry;
-    list->last = entry;
-}
-
-/* Keeps the order of left_at: mostly it is the last. */
-static void delayed_join(struct presences *presences, struct presence_entry *entry)
-{
-    struct presence_list *list = &presences->delayed;
-    list_leave(entry);
-    struct presence_entry *before = list->last;
-    while (before && before->left_at > entry->left_at)
-        before = before->previous;
-    entry->list = list;
-    entry->previous = before;
-    entry->next = before ? before->next : list->first;
-    *(entry->next ? &entry->next->previous : &list->last) = entry;
-    *(before ? &before->next : &list->first) = entry;
-}
-
-static void dirty_add(struct presences *presences, struct presence_entry *entry)
-{
-    if (entry->list != &presences->dirty)
-        list_join(&presences->dirty, entry);
-}
-
-static void entry_free(struct presence_entry *entry)
-{
-    free(entry->topic);
-    free(entry);
-}
-
-void presence_settle(struct presences *presences, struct presence_entry *entry)
-{
-    if (entry->current || entry->list || entry->in_flight)
-        return;
-    table_remove(&presences->entries, &entry->node);
-    entry_free(entry);
-}
-
-/* The topic that is recorded for it. Without one it counts as moved. */
-static void topic_load(struct presences *presences, struct presence_entry *entry)
-{
-    char topic[PRESENCE_TOPIC_MAX + 1];
-    if (presences->options->presence_attributes && entry->record.place &&
-        standing_topic_get(presences->reader, entry->device, &entry->record, topic) == ERR_OK)
-        entry->topic = strdup(topic);
-}
-
-/* What is on the disk; zeros for a device that never connected, or whose record is damaged. */
-static void record_load(struct presences *presences, struct presence_entry *entry)
-{
-    enum err e = txn_renew(presences->reader);
-    if (!e) {
-        e = presence_get(presences->reader, entry->device, &entry->record);
-        if (!e)
-            topic_load(presences, entry);
-        txn_reset(presences->reader);
-    }
-    if (e) {                                        /* the record is untouched: zeros */
-        entry->record.seq = presences->highest_seq; /* of another device: it only must not fall */
-        entry->damaged = e != ERR_NOT_FOUND;
-    }
-    if (entry->damaged)
-        journal_add(presences->journal, MOSQ_LOG_ERR,
-                    "cannot read the presence of device %s: %s; it begins anew", entry->device,
-                    err_text(e));
-    entry->told_online = entry->counted_online = entry->record.online;
-    entry->told_conn = entry->record.conn;
-    entry->had_sessions = entry->record.session_count > 0;
-    entry->counted = entry->record.connections > 0;
-}
-
-static struct presence_entry *entry_get(struct presences *presences, const char *device)
-{
-    const uint64_t hash = table_hash_name(device);
-    struct presence_entry *entry = entry_find_hashed(presences, device, hash);
-    if (entry)
-        return entry;
-    entry = calloc(1, sizeof *entry);
-    if (!entry || !table_add(&presences->entries, &entry->node, hash)) {
-        free(entry);
-        journal_add(presences->journal, MOSQ_LOG_ERR, "out of memory: presence of %s is not kept",
-                    device);
-        return NULL;
-    }
-    (void)text_copy(entry->device, DEVICE_ID_MAX, device);
-    record_load(presences, entry);
-    return entry;
-}
 
 /* The record is about this connection from now on. */
 static void describe(struct presence *record, const struct connection *connection)
@@ -180,34 +57,6 @@ static void session_note(struct presence *record, const struct connection *conne
     record->sessions[record->session_count++] = (struct session){client, now};
 }
 
-/* Another generation of the device begins: nothing of the old one is its but the seq, and the place
- * of the old one's message, unless that is being cleared. */
-static void generation_begin(struct presence_entry *entry, uint64_t generation)
-{
-    struct presence *record = &entry->record;
-    if (record->generation || entry->forgotten) { /* else nothing is known yet: zeros, and a seq */
-        const uint64_t seq = record->seq;
-        const uint32_t place = entry->forgotten ? 0 : record->place;
-        memset(record, 0, sizeof *record);
-        record->seq = seq;
-        record->place = place;
-    }
-    if (entry->forgotten) {
-        free(entry->topic);
-        entry->topic = NULL;
-    }
-    record->generation = generation;
-    entry->forgotten = entry->told_online = false;
-    entry->told_conn = 0;
-    entry->current = NULL;
-    entry->feeds = 0;
-}
-
-static bool of_generation(struct presence_entry *entry, uint64_t generation)
-{
-    return entry->record.generation == generation && !entry->forgotten;
-}
-
 /* With presence off there is still who owns a session, and whether a new key came into use. */
 static bool is_recorded(const struct presences *presences, const struct connection *connection)
 {
@@ -216,15 +65,35 @@ static bool is_recorded(const struct presences *presences, const struct connecti
            cached_device_replaces(connection->device, connection->credential);
 }
 
+/* Is the connection of the device as it is registered now? The log may have named it since. */
+static bool is_registered(const struct presences *presences, const struct connection *connection)
+{
+    uint64_t generation;
+    if (cache_has_read(presences->cache, connection->device))
+        return true;
+    enum err e = cache_generation(presences->cache, connection->device_id, &generation);
+    return e ? e != ERR_NOT_FOUND : generation == connection->generation;
+}
+
+/* The state is about this connection from now on. */
+static void entry_take(struct presence_entry *entry, struct connection *connection)
+{
+    entry->current = connection;
+    entry->left_over = false;
+    describe(&entry->record, connection);
+}
+
 void presence_accepted(struct presences *presences, struct connection *connection, int64_t now)
 {
-    if (!is_recorded(presences, connection))
+    if (!is_recorded(presences, connection) || !is_registered(presences, connection))
         return;
     struct presence_entry *entry = entry_get(presences, connection->device_id);
     if (!entry)
         return;
-    if (!of_generation(entry, connection->generation))
-        generation_begin(entry, connection->generation);
+    if (!entry_begin(presences, entry, connection->generation, now)) {
+        entry_settle(presences, entry);
+        return;
+    }
     struct presence *record = &entry->record;
     /* Back before its offline was told, which a delay makes likely: that is still one connection.
      */
@@ -236,19 +105,18 @@ void presence_accepted(struct presences *presences, struct connection *connectio
     presences->owners |= connection->persistent;
     session_note(record, connection, now);
     if (!entry->current || entry->successor == connection ||
-        strcmp(entry->current->client_id, connection->client_id) == 0) {
-        describe(record, connection);
-        entry->current = connection;
-    }
+        strcmp(entry->current->client_id, connection->client_id) == 0)
+        entry_take(entry, connection);
     entry->changed = true;
-    dirty_add(presences, entry);
+    entry_is_dirty(presences, entry);
 }
 
-/* The newest other live connection of the device. */
+/* The newest other connection of the same generation that is in, and stays. */
 static struct connection *another(const struct connection *gone)
 {
     struct connection *c = gone->device ? gone->device->connections : NULL;
-    while (c && (c == gone || c->state != CONNECTION_LIVE))
+    while (c && (c == gone || c->state != CONNECTION_LIVE || c->kicked ||
+                 c->generation != gone->generation))
         c = c->next;
     return c;
 }
@@ -277,21 +145,26 @@ static void entry_leave(struct presence_entry *entry, enum reason reason, int64_
     entry->record.reason = reason;
 }
 
+/* The entry, if it is of that generation. */
+static struct presence_entry *entry_of(const struct presences *presences, const char *device,
+                                       uint64_t generation)
+{
+    struct presence_entry *entry = entry_find(presences, device);
+    bool same = entry && !entry->forgotten && entry->record.generation == generation;
+    return same ? entry : NULL;
+}
+
 void presence_ended(struct presences *presences, const struct connection *connection,
                     enum reason reason, int64_t now)
 {
-    struct presence_entry *entry = presence_find(presences, connection->device_id);
-    if (!entry || !of_generation(entry, connection->generation)) {
-        if (entry && entry->current == connection) {
-            entry->current = another(connection);
-            presence_settle(presences, entry);
-        }
+    struct presence_entry *entry =
+        entry_of(presences, connection->device_id, connection->generation);
+    if (!entry)
         return;
-    }
     if (connection->persistent)
         session_note(&entry->record, connection, now); /* the time begins to run */
     entry->changed = true;
-    dirty_add(presences, entry);
+    entry_is_dirty(presences, entry);
     if (entry->current != connection)
         return;
     entry->current = another(connection);
@@ -302,31 +175,15 @@ void presence_ended(struct presences *presences, const struct connection *connec
         entry_leave(entry, reason, now);
 }
 
-void presence_restarted(struct presences *presences, const char *device, int64_t now)
-{
-    struct presence_entry *entry = entry_get(presences, device);
-    if (!entry || entry->current)
-        return;
-    entry_leave(entry, REASON_BROKER_RESTART, now);
-    entry->left_at = 0; /* long ago: no delay */
-    sessions_seen(&entry->record, now);
-    entry->changed = true;
-    dirty_add(presences, entry);
-}
-
 static void tally(struct presences *presences, struct presence_entry *entry, struct tally *tally,
                   enum feed_kind kind, int64_t now)
 {
     tally->count++;
     tally->last = now;
-    entry->feeds |= (uint8_t)(1u << kind);
-    if (!entry->changed)
+    if (!entry->feeds)
         entry->tallied_at = clock_steady();
-    entry->changed = true;
-    if (!entry->list)
-        list_join(&presences->tallied, entry);
-    else if (entry->list == &presences->delayed)
-        dirty_add(presences, entry); /* it may wait there for long */
+    entry->feeds |= (uint8_t)(1u << kind);
+    entry_is_tallied(presences, entry);
 }
 
 void presence_refused(struct presences *presences, const char *device, uint64_t generation,
@@ -336,15 +193,17 @@ void presence_refused(struct presences *presences, const char *device, uint64_t 
         presences->options->presence ? entry_get(presences, device) : NULL;
     if (!entry)
         return;
-    if (!of_generation(entry, generation))
-        generation_begin(entry, generation);
-    tally(presences, entry, &entry->record.failures, FEED_FAILED, now);
+    if (entry_begin(presences, entry, generation, now))
+        tally(presences, entry, &entry->record.failures, FEED_FAILED, now);
+    else
+        entry_settle(presences, entry);
 }
 
 void presence_denied(struct presences *presences, const struct connection *connection, int64_t now)
 {
-    struct presence_entry *entry = presence_find(presences, connection->device_id);
-    if (presences->options->presence && entry && of_generation(entry, connection->generation))
+    struct presence_entry *entry =
+        entry_of(presences, connection->device_id, connection->generation);
+    if (entry && presences->options->presence)
         tally(presences, entry, &entry->record.denials, FEED_DENIED, now);
 }
 
@@ -354,7 +213,7 @@ static uint64_t next_seq(uint64_t last, int64_t now)
 }
 
 /* Brings the record up to what is. True when there is something to tell. */
-static bool record_update(struct presence_entry *entry, int64_t now)
+static bool record_update(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
     struct presence *record = &entry->record;
     bool online = entry->current != NULL;
@@ -366,7 +225,21 @@ static bool record_update(struct presence_entry *entry, int64_t now)
         record->since = record->ended_at;
     record->online = online;
     record->seq = next_seq(record->seq, now);
+    if (record->seq > presences->highest_seq)
+        presences->highest_seq = record->seq;
     return true;
+}
+
+/* The last run left the device online, and it has not come back yet. */
+static void end_left_over(struct presence_entry *entry, int64_t now)
+{
+    if (!entry->left_over || entry->current)
+        return;
+    entry_leave(entry, REASON_BROKER_RESTART, now);
+    entry->left_at = 0; /* not in this run: no delay */
+    entry->left_over = false;
+    entry->changed = true;
+    sessions_seen(&entry->record, now);
 }
 
 /* Does the device still have time to come back before it is told offline? */
@@ -377,19 +250,20 @@ static bool is_delayed(const struct presences *presences, const struct presence_
            clock_steady() < entry->left_at + delay;
 }
 
-/* Turns an entry into a job, where there is something to record. False for want of memory. */
+/* Turns a dirty entry into a job, where there is something to record. False for want of memory. */
 static bool entry_tell(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
-    bool delayed = is_delayed(presences, entry);
     entry->successor = NULL; /* it would be in by now */
-    bool told = !delayed && !entry->forgotten && record_update(entry, now);
-    if (!entry->forgotten && !presence_submit(presences, entry, told, now))
+    end_left_over(entry, now);
+    bool delayed = is_delayed(presences, entry);
+    bool told = !delayed && record_update(presences, entry, now);
+    if (!presence_submit(presences, entry, told, now))
         return false;
-    if (delayed)
-        delayed_join(presences, entry);
+    entry_leave_list(entry);
+    if (delayed && !entry->in_flight)
+        entry_is_delayed(presences, entry);
     else
-        list_leave(entry);
-    presence_settle(presences, entry);
+        entry_settle(presences, entry);
     return true;
 }
 
@@ -398,34 +272,30 @@ static void end_waits(struct presences *presences)
 {
     struct presence_entry *entry;
     while ((entry = presences->delayed.first) && !is_delayed(presences, entry))
-        dirty_add(presences, entry);
+        entry_is_dirty(presences, entry);
     while ((entry = presences->tallied.first) && clock_steady() >= entry->tallied_at + TALLY_MS)
-        dirty_add(presences, entry);
+        entry_is_dirty(presences, entry);
 }
 
 static void tell_dirty(struct presences *presences, int64_t now)
 {
-    unsigned told = 0;
+    struct presence_entry *entry;
     end_waits(presences);
-    for (struct presence_entry *entry = presences->dirty.first, *next; entry; entry = next) {
-        next = entry->next;
-        if (entry->in_flight)
-            continue;
-        if (told++ == JOBS_A_TURN || !entry_tell(presences, entry, now))
+    for (int told = 0; told < JOBS_A_TURN && (entry = presences->dirty.first); told++) {
+        if (!entry_tell(presences, entry, now))
             return;
     }
 }
 
 bool presence_settled(const struct presences *presences, const char *device)
 {
-    const struct presence_entry *entry = presence_find(presences, device);
-    return !entry || (!entry->list && !entry->in_flight);
+    const struct presence_entry *entry = entry_find(presences, device);
+    return !entry || (!entry->in_flight && entry->list != &presences->dirty);
 }
 
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id)
 {
-    const struct presence_entry *entry =
-        presences->owners ? presence_find(presences, device) : NULL;
+    const struct presence_entry *entry = presences->owners ? entry_find(presences, device) : NULL;
     struct client_key client;
     if (!entry || entry->forgotten || !entry->record.session_count)
         return false;
@@ -433,30 +303,26 @@ bool presence_owns(const struct presences *presences, const char *device, const 
     return presence_session(&entry->record, &client) < entry->record.session_count;
 }
 
-void presence_removed(struct presences *presences, const char *device, int64_t now)
+void presence_removed(struct presences *presences, const char *device, uint64_t generation,
+                      int64_t now)
 {
-    struct presence_entry *entry = presence_find(presences, device);
-    if (entry) {
-        entry->forgotten = true;
-        entry->removed = entry->record.generation;
-        entry->counted = entry->counted_online = false; /* the job sees to that */
-        dirty_add(presences, entry);
-    }
-    if (!presence_submit_delete(presences, device, now))
-        presence_walk_again(presences);
+    struct presence_entry *entry =
+        generation ? entry_of(presences, device, generation) : entry_get(presences, device);
+    if (!entry)
+        return;
+    bool known = entry->record.generation || entry->damaged;
+    if (known && !entry_forget(presences, entry, now))
+        presence_walk_again(presences); /* that finds it once there is memory */
+    entry_settle(presences, entry);
 }
 
 void presence_moved(struct presences *presences, const char *device)
 {
     struct presence_entry *entry = entry_get(presences, device);
-    if (entry)
-        dirty_add(presences, entry); /* that looks for the topic */
-}
-
-void presence_again(struct presences *presences, struct presence_entry *entry)
-{
-    entry->again = true;
-    dirty_add(presences, entry);
+    if (!entry)
+        return;
+    entry->look = entry->record.connections > 0;
+    entry_settle(presences, entry);
 }
 
 void presence_tick(struct presences *presences, int64_t now)
@@ -475,6 +341,8 @@ void presence_tick(struct presences *presences, int64_t now)
         tell_dirty(presences, now);
     if (presences->walk.stage)
         presence_walk_on(presences, now);
+    else if (presences->unwalked)
+        presence_walk_end(presences);
     if (presences->options->presence)
         summary_tick(&presences->summary, presences->cache, presences->reader, now);
 }
@@ -495,23 +363,29 @@ static bool ended_by_stop(const struct presences *presences, const struct presen
 /* What is to be on the disk when the broker is gone. */
 static void entry_end(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
+    if (entry->forgotten)
+        return;
+    end_left_over(entry, now);
     if (entry->current || ended_by_stop(presences, entry)) {
         entry->current = NULL;
         entry_leave(entry, REASON_SERVER_SHUTDOWN, now);
         sessions_seen(&entry->record, now);
         entry->changed = true;
     }
-    bool told = !entry->forgotten && record_update(entry, now);
-    if (!entry->forgotten)
-        (void)presence_submit(presences, entry, told, now);
+    bool told = record_update(presences, entry, now);
+    (void)presence_submit(presences, entry, told, now);
 }
 
-static void jobs_free(struct job *job)
+/* Frees what the writer is done with. The first error of it, which nobody can mend any more. */
+static enum err jobs_end(struct job *job)
 {
+    enum err e = ERR_OK;
     for (struct job *next; job; job = next) {
         next = job->next;
+        e = e ? e : job->result;
         job_free(job);
     }
+    return e;
 }
 
 void presence_close(struct presences *presences, int64_t now)
@@ -525,8 +399,13 @@ void presence_close(struct presences *presences, int64_t now)
         entry_free(entry);
     }
     table_clear(&presences->entries);
-    jobs_free(presences->done);
-    jobs_free(writer_close(&presences->writer));
+    (void)jobs_end(presences->done);
+    enum err e = jobs_end(writer_close(&presences->writer));
+    if (e)
+        journal_add(presences->journal, MOSQ_LOG_ERR,
+                    "cannot record the stop: %s; who was online is told as 'broker_restart' at the "
+                    "next start",
+                    err_text(e));
     txn_close(presences->reader);
     store_close(presences->store);
 }

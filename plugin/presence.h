@@ -6,7 +6,7 @@
  *   tick: each job that is done    ->  the retained message
  *
  * So what is published was recorded first, a take-over is one message and never an offline, and the
- * order per device is the order of events: a device has one job under way at the most, and what
+ * order per device is the order of events: a device has one record under way at the most, and what
  * happens meanwhile waits for it.
  *
  * At start every record is walked, a few at each tick: a device that is still marked online becomes
@@ -30,30 +30,7 @@
 
 #define CLEARED_KEEP_MS ((int64_t)30 * 24 * 3600 * 1000)
 
-/* One device that is online, or of which something is on its way to the disk. */
-struct presence_entry {
-    struct table_node node;
-    struct presence_entry *next, *previous; /* in the list that `list` says */
-    struct presence_list *list;
-    char device[DEVICE_ID_MAX + 1];
-    struct presence record;     /* as it is to be, up to `online`, `since` and `seq` */
-    struct connection *current; /* the connection that the state is about; NULL for offline */
-    const struct connection *successor; /* takes the state over once it is in; never followed */
-    bool told_online;                   /* what was recorded, or is under way */
-    uint64_t told_conn;
-    int64_t left_at;    /* steady clock: when the last connection that the state was about ended */
-    int64_t tallied_at; /* steady clock: when the first tally came that is in `feeds` */
-    uint8_t feeds;      /* 1 << FEED_FAILED and FEED_DENIED: tallies that are not recorded yet */
-    bool changed;       /* the record is ahead of the disk */
-    bool again;         /* publish it, changed or not */
-    bool in_flight;
-    bool had_sessions;            /* as recorded, or under way */
-    bool counted, counted_online; /* in the counts: so again */
-    bool damaged;                 /* the record on the disk */
-    bool forgotten;   /* the device was removed: nothing more is told of this generation */
-    uint64_t removed; /* the generation of which that was last said; 0 for none */
-    char *topic; /* where its message stands, if the pattern names attributes; NULL for nowhere */
-};
+struct presence_entry; /* presence_entry.h */
 
 struct presence_list {
     struct presence_entry *first, *last;
@@ -64,9 +41,9 @@ enum walk_stage { WALK_NOTHING, WALK_CLEARED, WALK_RECORDS, WALK_REGISTRY };
 
 struct presence_walk {
     enum walk_stage stage;
-    bool at_start;     /* states are published; else only what changed */
-    bool old_patterns; /* messages may stand under them */
-    bool anew; /* the store was made just now: what stands in the broker is of the one before */
+    bool at_start;  /* states are published; else only what changed */
+    bool once_more; /* over the records, after this walk */
+    bool anew;      /* the store is new: what stands in the broker is of the one before */
     char after[PRESENCE_TOPIC_MAX + 1]; /* a topic, a device id */
 };
 
@@ -90,8 +67,11 @@ struct presences {
     unsigned in_flight;
     unsigned messages;    /* that may still be published in this turn */
     uint32_t place;       /* the number of the pattern in use */
-    uint64_t highest_seq; /* that any device had when the store was opened */
+    uint64_t highest_seq; /* that any device ever had */
+    unsigned epoch;       /* one more with each change that names no device */
     bool owners;          /* may anybody own a session? not before the first persistent one */
+    bool unwalked;        /* the store does not know yet that all of it was walked */
+    bool failing, stuck;  /* it was said that the disk, the broker's memory, is full */
 };
 
 /* Opens the presence store, making it where it is missing and putting a damaged one aside, and
@@ -115,13 +95,14 @@ void presence_refused(struct presences *presences, const char *device, uint64_t 
                       int64_t now);
 void presence_denied(struct presences *presences, const struct connection *connection, int64_t now);
 
-/* The device was removed from the registry. */
-void presence_removed(struct presences *presences, const char *device, int64_t now);
+/* The device was removed from the registry: that generation of it, 0 for any. */
+void presence_removed(struct presences *presences, const char *device, uint64_t generation,
+                      int64_t now);
 
 /* Its attributes may have changed. */
 void presence_moved(struct presences *presences, const char *device);
 
-/* Is all that is known of the device on the disk? */
+/* Is all that is known of the device's sessions on the disk? */
 bool presence_settled(const struct presences *presences, const char *device);
 
 /* Which device, of which generation, owns the client id's session? ERR_NOT_FOUND for none. */

@@ -5,7 +5,7 @@
 
 #include "plugin/clock.h"
 #include "plugin/message.h"
-#include "plugin/presence_walk.h"
+#include "plugin/presence_entry.h"
 #include "registry/text.h"
 
 enum { RETRY_MS = 1000 };
@@ -25,6 +25,11 @@ static struct job *job_new(enum job_kind kind, const char *device, int64_t now)
 static bool submit(struct presences *presences, struct job *job)
 {
     if (!writer_submit(&presences->writer, job)) {
+        if (!presences->failing)
+            journal_add(presences->journal, MOSQ_LOG_ERR,
+                        "cannot start the thread that records presence: it is tried again, and "
+                        "nothing is published meanwhile");
+        presences->failing = true;
         job_free(job);
         return false;
     }
@@ -50,9 +55,9 @@ bool presence_submit_forget(struct presences *presences, const char *topic)
     return false;
 }
 
-bool presence_submit_patterns(struct presences *presences)
+bool presence_submit_walked(struct presences *presences)
 {
-    struct job *job = job_new(JOB_PATTERNS, "", 0);
+    struct job *job = job_new(JOB_WALKED, "", 0);
     return job && submit(presences, job);
 }
 
@@ -81,10 +86,19 @@ enum err presence_topic_now(struct presences *presences, const char *device,
     return ERR_OK;
 }
 
-static void say_unpublished(struct presences *presences, const char *device)
+/* Where the message is to stand, if the pattern names attributes. */
+static enum err topic_find(struct presences *presences, const struct presence_entry *entry,
+                           char topic[static PRESENCE_TOPIC_MAX + 1])
 {
-    journal_add(presences->journal, MOSQ_LOG_ERR,
-                "out of memory: the presence of %s is not published", device);
+    const struct subject nobody = {.device = entry->device};
+    enum err e = presence_topic_now(presences, entry->device, topic);
+    if (!e || e == ERR_NOT_FOUND)
+        return e;     /* not found: it was removed just now */
+    if (entry->topic) /* not to be read: it stays where it is */
+        (void)text_copy(topic, PRESENCE_TOPIC_MAX, entry->topic);
+    else
+        presence_topic_make(topic, presences->options->presence_topic, &nobody);
+    return ERR_OK;
 }
 
 /* Finds out where the message is to stand, `topic` if the pattern names attributes. True where it
@@ -100,8 +114,8 @@ static bool place_find(struct presences *presences, const struct presence_entry 
         *moved = entry->record.place && other_pattern;
         return presences->options->presence;
     }
-    if (presence_topic_now(presences, entry->device, topic) != ERR_OK)
-        return false; /* it was removed just now, or cannot be read, which the log says */
+    if (topic_find(presences, entry, topic))
+        return false;
     *moved = other_pattern || !entry->topic || strcmp(entry->topic, topic) != 0;
     return true;
 }
@@ -111,7 +125,6 @@ static void count(struct job *job, const struct presence_entry *entry)
     const struct presence *record = &entry->record;
     job->seen = (int8_t)((record->connections > 0) - entry->counted);
     job->online = (int8_t)(record->online - entry->counted_online);
-    job->recount = entry->damaged;
 }
 
 /* What the job has to say beside the record. */
@@ -130,7 +143,8 @@ static void describe(struct job *job, const struct presence_entry *entry, bool t
 }
 
 /* It is on its way. */
-static void note_submitted(struct presence_entry *entry, const char *topic)
+static void note_submitted(const struct presences *presences, struct presence_entry *entry,
+                           const char *topic)
 {
     const struct presence *record = &entry->record;
     entry->told_online = record->online;
@@ -138,86 +152,111 @@ static void note_submitted(struct presence_entry *entry, const char *topic)
     entry->had_sessions = record->session_count > 0;
     entry->counted = record->connections > 0;
     entry->counted_online = record->online;
-    entry->damaged = entry->changed = entry->again = false;
+    entry->changed = entry->again = false;
     entry->feeds = 0;
-    entry->in_flight = true;
+    entry->in_flight++;
+    entry->epoch = presences->epoch;
     if (*topic && (!entry->topic || strcmp(entry->topic, topic) != 0)) {
         free(entry->topic);
         entry->topic = strdup(topic); /* NULL: it moves once more, to where it is */
     }
 }
 
-/* False where there is no memory for it. */
-static bool fill(struct job *job, const struct presence_entry *entry, const char *topic)
+/* Makes the job complete. False for want of memory. */
+static bool fill(const struct presences *presences, struct job *job,
+                 const struct presence_entry *entry, const char *topic, bool publish)
 {
-    presence_encode(&job->record, &entry->record);
+    const struct presence *record = &entry->record;
+    presence_encode(&job->record, record);
     job->topic = *topic ? strdup(topic) : NULL;
-    return !job->record.failed && (!*topic || job->topic);
+    if (publish)
+        job->payload = message_payload(presences->options, entry->device, record, job->item.time,
+                                       &job->payload_size);
+    return !job->record.failed && (!*topic || job->topic) && (!publish || job->payload);
 }
 
 bool presence_submit(struct presences *presences, struct presence_entry *entry, bool told,
                      int64_t now)
 {
-    struct presence *record = &entry->record;
     char topic[PRESENCE_TOPIC_MAX + 1];
+    const uint32_t place = entry->record.place;
     topic[0] = '\0'; /* not all of it */
     bool moved, placed = place_find(presences, entry, topic, &moved);
     bool publish = told || moved || entry->again;
-    if (!publish && !entry->changed)
+    entry->look = false;
+    if (!publish && !entry->changed && !entry->feeds)
         return true; /* it was only asked whether its topic is still the right one */
     struct job *job = job_new(JOB_PUT, entry->device, now);
     if (!job)
         return false;
     if (placed || moved)
-        record->place = presences->place;
+        entry->record.place = presences->place;
     job->moved = moved;
     describe(job, entry, told);
-    if (!fill(job, entry, topic)) {
+    bool filled = fill(presences, job, entry, topic, placed && publish);
+    if (!filled)
         job_free(job);
+    if (!filled || !submit(presences, job)) {
+        entry->record.place = place;
+        entry->look = true; /* it may be what it was all about */
         return false;
     }
-    if (placed && publish) {
-        job->payload =
-            message_payload(presences->options, entry->device, record, now, &job->payload_size);
-        if (!job->payload)
-            say_unpublished(presences, entry->device);
-    }
-    if (!submit(presences, job))
-        return false;
-    note_submitted(entry, topic);
+    note_submitted(presences, entry, topic);
     return true;
 }
 
 /* The disk said no: the job is written again a little later, and nothing is published meanwhile. */
 static void job_failed(struct presences *presences, struct job *job)
 {
-    if (!presences->failed)
+    if (!presences->failing)
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot record presence: %s; it is tried again, and nothing is published "
                     "meanwhile",
                     err_text(job->result));
+    presences->failing = true;
     presences->retry_at = clock_steady() + RETRY_MS;
     job->next = NULL;
     *(presences->failed ? presences->failed_end : &presences->failed) = job;
     presences->failed_end = &job->next;
 }
 
-static void settle(struct presences *presences, const struct job *job)
+static struct presence_entry *entry_of(const struct presences *presences, const struct job *job)
 {
-    struct presence_entry *entry =
-        job->kind == JOB_PUT ? presence_find(presences, job->item.device) : NULL;
-    if (!entry)
-        return;
-    entry->in_flight = false;
-    presence_settle(presences, entry);
+    bool of_device = job->kind == JOB_PUT || job->kind == JOB_DELETE;
+    return of_device ? entry_find(presences, job->item.device) : NULL;
 }
 
-/* Is it the record of a device that was removed since? Its JOB_DELETE may be written already. */
+/* While it was on its way something was changed that names no device: it may be gone. */
+static void verify(struct presences *presences, struct presence_entry *entry, int64_t now)
+{
+    uint64_t generation;
+    enum err e = cache_generation(presences->cache, entry->device, &generation);
+    if ((!e && generation != entry->record.generation) || e == ERR_NOT_FOUND)
+        presence_removed(presences, entry->device, entry->record.generation, now);
+}
+
+static void settle(struct presences *presences, const struct job *job)
+{
+    struct presence_entry *entry = entry_of(presences, job);
+    if (!entry)
+        return;
+    entry->in_flight--;
+    if (entry->epoch != presences->epoch && !entry->forgotten) {
+        entry->epoch = presences->epoch;
+        verify(presences, entry, job->item.time);
+        entry = entry_of(presences, job);
+    }
+    if (entry)
+        entry_settle(presences, entry);
+}
+
+/* Is it the record of a generation that was removed since? Its JOB_DELETE may be written already.
+ */
 static bool is_obsolete(const struct presences *presences, const struct job *job)
 {
-    const struct presence_entry *entry =
-        job->kind == JOB_PUT ? presence_find(presences, job->item.device) : NULL;
-    return entry && entry->removed == job->generation;
+    const struct presence_entry *entry = entry_of(presences, job);
+    return entry && job->kind == JOB_PUT &&
+           (entry->forgotten || entry->record.generation != job->generation);
 }
 
 void presence_retry(struct presences *presences, bool at_once)
@@ -237,22 +276,36 @@ void presence_retry(struct presences *presences, bool at_once)
     }
 }
 
-/* What it has to publish. */
-static void job_done(struct presences *presences, struct job *job)
+/* Clears the topic that was left. False where the broker has no memory. */
+static bool clear_old(struct presences *presences, struct job *job)
+{
+    if (!job->old_topic)
+        return true;
+    if (!message_clear(job->old_topic))
+        return false;
+    presences->messages -= presences->messages > 0;
+    free(job->old_topic);
+    job->old_topic = NULL;
+    return true;
+}
+
+/* Publishes what it has to publish. False where the broker has no memory: then the rest is to be
+ * published yet. */
+static bool job_done(struct presences *presences, struct job *job)
 {
     const struct subject subject = {.device = job->item.device};
     char topic[PRESENCE_TOPIC_MAX + 1];
-    bool sent = !job->old_topic || message_clear(job->old_topic);
-    presences->messages--;
-    if (job->payload && job->topic) {
-        sent &= message_send(job->topic, job->payload, job->payload_size);
-    } else if (job->payload) {
+    if (!clear_old(presences, job))
+        return false;
+    if (!job->payload)
+        return true;
+    if (!job->topic)
         presence_topic_make(topic, presences->options->presence_topic, &subject);
-        sent &= message_send(topic, job->payload, job->payload_size);
-    }
+    if (!message_send(job->topic ? job->topic : topic, job->payload, job->payload_size))
+        return false;
+    presences->messages -= presences->messages > 0;
     job->payload = NULL;
-    if (!sent)
-        say_unpublished(presences, job->item.device);
+    return true;
 }
 
 void presence_collect(struct presences *presences)
@@ -261,13 +314,20 @@ void presence_collect(struct presences *presences)
         presences->done = writer_collect(&presences->writer);
     while (presences->done && presences->messages) {
         struct job *job = presences->done;
+        if (!job->result && !job_done(presences, job)) {
+            if (!presences->stuck)
+                journal_add(presences->journal, MOSQ_LOG_ERR,
+                            "out of memory: presence is published once there is some");
+            presences->stuck = true;
+            return;
+        }
         presences->done = job->next;
         presences->in_flight--;
         if (job->result) {
             job_failed(presences, job);
             continue;
         }
-        job_done(presences, job);
+        presences->failing = presences->stuck = false;
         summary_changed(&presences->summary);
         settle(presences, job);
         job_free(job);

@@ -14,7 +14,7 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
 /* False for want of memory, or of a thread. */
 bool presence_submit_delete(struct presences *presences, const char *device, int64_t now);
 bool presence_submit_forget(struct presences *presences, const char *topic);
-bool presence_submit_patterns(struct presences *presences);
+bool presence_submit_walked(struct presences *presences);
 
 /* Takes in what the writer wrote, and publishes it, a part at a time. */
 void presence_collect(struct presences *presences);

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "plugin/message.h"
+#include "plugin/mosq.h"
+#include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
 #include "registry/text.h"
 
@@ -33,7 +35,7 @@ static enum err clear(struct presences *presences, const char *topic)
 static enum err record_now(const struct presences *presences, const char *device,
                            struct presence *record)
 {
-    const struct presence_entry *entry = presence_find(presences, device);
+    const struct presence_entry *entry = entry_find(presences, device);
     if (!entry)
         return presence_get(presences->reader, device, record);
     *record = entry->record;
@@ -48,7 +50,7 @@ static enum err stands_there(struct presences *presences, const char *device, co
 {
     char standing[PRESENCE_TOPIC_MAX + 1];
     struct presence record;
-    const struct presence_entry *entry = presence_find(presences, device);
+    const struct presence_entry *entry = entry_find(presences, device);
     *there = false;
     enum err e = txn_renew(presences->reader);
     if (e)
@@ -58,7 +60,7 @@ static enum err stands_there(struct presences *presences, const char *device, co
         e = standing_topic_get(presences->reader, device, &record, standing);
     txn_reset(presences->reader);
     const char *now = entry && entry->topic ? entry->topic : standing;
-    *there = !e && strcmp(now, topic) == 0;
+    *there = !e && !(entry && entry->forgotten) && strcmp(now, topic) == 0;
     return ERR_OK; /* a record that cannot be read has no message that holds */
 }
 
@@ -75,16 +77,14 @@ static enum err step_cleared(struct presences *presences, int64_t now)
     if (e && e != ERR_DAMAGED)
         return e;
     bool forget = e == ERR_DAMAGED || now - when > CLEARED_KEEP_MS;
-    if (!e)
-        e = stands_there(presences, device, topic, &there);
-    if (e && e != ERR_DAMAGED)
-        return e;
-    if (forget || there)
+    e = forget ? ERR_OK : stands_there(presences, device, topic, &there);
+    if (!e && (forget || there))
         (void)presence_submit_forget(presences, topic); /* or at the next start */
-    if (!there && !forget && clear(presences, topic))
-        return ERR_NO_MEMORY;
-    (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, topic);
-    return ERR_OK;
+    else if (!e)
+        e = clear(presences, topic);
+    if (!e)
+        (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, topic);
+    return e;
 }
 
 /* ---- records */
@@ -95,7 +95,10 @@ static enum err publish_again(struct presences *presences, const char *device,
     size_t size;
     void *payload = message_payload(presences->options, device, record, now, &size);
     presences->messages--;
-    return payload && message_send(topic, payload, size) ? ERR_OK : ERR_NO_MEMORY;
+    if (payload && message_send(topic, payload, size))
+        return ERR_OK;
+    mosquitto_free(payload);
+    return ERR_NO_MEMORY;
 }
 
 /* Where its message stands; "" where that is not known. */
@@ -112,16 +115,24 @@ static enum err standing_topic(struct presences *presences, const char *device,
     return ERR_OK;
 }
 
+/* Who is still marked online is told offline then. */
+static enum err make_dirty(struct presences *presences, const char *device)
+{
+    struct presence_entry *entry = entry_get(presences, device);
+    if (!entry)
+        return ERR_NO_MEMORY;
+    entry_settle(presences, entry);
+    return ERR_OK;
+}
+
 /* A device of the registry, that nothing is known of but its record. */
 static enum err walk_record(struct presences *presences, const char *device,
                             const struct presence *record, int64_t now)
 {
     const struct presence_walk *walk = &presences->walk;
     char topic[PRESENCE_TOPIC_MAX + 1], standing[PRESENCE_TOPIC_MAX + 1];
-    if (record->online) {
-        presence_restarted(presences, device, now);
-        return ERR_OK;
-    }
+    if (record->online)
+        return make_dirty(presences, device);
     if (!record->connections)
         return ERR_OK;
     if (presences->options->presence && presence_topic_now(presences, device, topic))
@@ -141,30 +152,27 @@ static enum err walk_record(struct presences *presences, const char *device,
 }
 
 /* One that has an entry: what happened in this run is told, or under way. */
-static void walk_entry(struct presences *presences, struct presence_entry *entry, int64_t now)
+static void walk_entry(struct presences *presences, struct presence_entry *entry)
 {
-    bool left_over = entry->told_online && !entry->current && !entry->left_at && !entry->in_flight;
-    if (presences->walk.at_start && left_over)
-        presence_restarted(presences, entry->device, now);
-    else if (presences->walk.at_start)
-        presence_again(presences, entry);
-    else
-        presence_moved(presences, entry->device);
+    entry->again |= presences->walk.at_start && entry->record.connections && !entry->left_over;
+    entry->look |= presences->options->presence_attributes;
+    entry_is_dirty(presences, entry);
 }
 
 static enum err walk_device(struct presences *presences, const char *device,
                             const struct presence *record, int64_t now)
 {
-    struct presence_entry *entry = presence_find(presences, device);
-    const uint64_t known = entry ? entry->record.generation : record->generation;
-    uint64_t generation;
+    struct presence_entry *entry = entry_find(presences, device);
+    uint64_t generation, known = entry ? entry->record.generation : record->generation;
+    if (entry && entry->forgotten)
+        return ERR_OK;
     enum err e = cache_generation(presences->cache, device, &generation);
     if (e && e != ERR_NOT_FOUND)
         return e;
     if (e || generation != known)
-        presence_removed(presences, device, now);
+        presence_removed(presences, device, 0, now);
     else if (entry)
-        walk_entry(presences, entry, now);
+        walk_entry(presences, entry);
     else
         return walk_record(presences, device, record, now);
     return ERR_OK;
@@ -180,9 +188,7 @@ static enum err step_record(struct presences *presences, int64_t now)
     e = presence_next(presences->reader, presences->walk.after, device, &record);
     txn_reset(presences->reader);
     if (e == ERR_DAMAGED) {
-        journal_add(presences->journal, MOSQ_LOG_ERR,
-                    "the presence record of device %s is damaged: it begins anew", device);
-        (void)presence_submit_delete(presences, device, now);
+        presence_removed(presences, device, 0, now); /* it says so */
     } else {
         e = e ? e : walk_device(presences, device, &record, now);
         if (e)
@@ -207,18 +213,11 @@ static enum err step_registry(struct presences *presences, int64_t now)
         return e;
     e = presence_get(presences->reader, device, &record);
     txn_reset(presences->reader);
-    if (e == ERR_NOT_FOUND && !presence_find(presences, device) &&
+    if (e == ERR_NOT_FOUND && !entry_find(presences, device) &&
         presence_topic_now(presences, device, topic) == ERR_OK && clear(presences, topic))
         return ERR_NO_MEMORY;
     (void)text_copy(presences->walk.after, PRESENCE_TOPIC_MAX, device);
     return ERR_OK;
-}
-
-/* No message stands under another pattern than this run's any more, once what the walk found has
- * moved. */
-static bool patterns_end(struct presences *presences)
-{
-    return !presences->dirty.first && !presences->in_flight && presence_submit_patterns(presences);
 }
 
 static void stage_end(struct presences *presences)
@@ -229,10 +228,9 @@ static void stage_end(struct presences *presences)
     } else if (walk->stage == WALK_RECORDS && walk->anew && presences->options->presence) {
         stage_begin(presences, WALK_REGISTRY);
     } else {
-        if (walk->old_patterns && !patterns_end(presences))
-            return; /* again at the next tick */
-        walk->at_start = walk->anew = walk->old_patterns = false;
-        stage_begin(presences, WALK_NOTHING);
+        walk->at_start = walk->anew = false;
+        stage_begin(presences, walk->once_more ? WALK_RECORDS : WALK_NOTHING);
+        walk->once_more = false;
     }
 }
 
@@ -253,9 +251,18 @@ void presence_walk_on(struct presences *presences, int64_t now)
     }
 }
 
+void presence_walk_end(struct presences *presences)
+{
+    if (!presences->dirty.first && !presences->in_flight)
+        presences->unwalked = !presence_submit_walked(presences);
+}
+
 void presence_walk_again(struct presences *presences)
 {
-    if (presences->walk.stage != WALK_CLEARED)
+    presences->epoch++;
+    if (presences->walk.stage)
+        presences->walk.once_more = true;
+    else
         stage_begin(presences, WALK_RECORDS);
 }
 
@@ -275,25 +282,27 @@ static enum err put_aside(struct presences *presences)
     return ERR_OK;
 }
 
+/* Nothing but that it is new. */
+static enum err begin_anew(struct txn *txn, void *context)
+{
+    (void)context;
+    store_begins_anew(txn);
+    return ERR_OK;
+}
+
 static enum err store_make(struct presences *presences)
 {
     const struct store_files files = {geteuid(), getegid(), 0640, 0660};
-    return store_create(presences->options->presence_store, STORE_PRESENCE, &files, NULL, NULL);
+    return store_create(presences->options->presence_store, STORE_PRESENCE, &files, begin_anew,
+                        NULL);
 }
 
 static enum err store_open_or_make(struct presences *presences)
 {
     const char *dir = presences->options->presence_store;
     enum err e = store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
-    if (e == ERR_DAMAGED) {
-        e = put_aside(presences);
-        if (e)
-            return e;
-        e = ERR_NO_REGISTRY;
-    }
     if (e != ERR_NO_REGISTRY)
         return e;
-    presences->walk.anew = true;
     e = store_make(presences);
     return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
 }
@@ -319,6 +328,7 @@ static enum err look_back(struct presences *presences, struct patterns *patterns
         return e;
     e = patterns_get(presences->reader, patterns);
     presences->owners = owners_exist(presences->reader);
+    presences->walk.anew = store_is_anew(presences->reader);
     if (!e)
         e = writer_open(&presences->writer, presences->store, presences->reader);
     txn_reset(presences->reader);
@@ -333,21 +343,21 @@ static enum err walk_begin(struct presences *presences)
     if (e)
         return e;
     const struct pattern *last = patterns_current(&patterns);
-    if (last && *last->text && !*text)
-        (void)message_clear(SUMMARY_TOPIC);
     if (!last || strcmp(last->text, text) != 0)
         e = patterns_begin(presences, &patterns, text);
     if (e)
         return e;
+    if (!*text)
+        (void)message_clear(SUMMARY_TOPIC); /* of an earlier run */
     presences->place = patterns_current(&patterns)->number;
-    presences->walk.old_patterns = patterns.count > 1;
+    presences->unwalked = patterns.count > 1 || presences->walk.anew;
     presences->highest_seq = presences->writer.counts.seq;
     presences->walk.at_start = true;
     stage_begin(presences, WALK_CLEARED);
     return ERR_OK;
 }
 
-enum err presence_open(struct presences *presences)
+static enum err try_open(struct presences *presences)
 {
     enum err e = store_open_or_make(presences);
     if (!e)
@@ -357,8 +367,19 @@ enum err presence_open(struct presences *presences)
     if (e) {
         txn_close(presences->reader);
         store_close(presences->store);
+        presences->reader = NULL;
+        presences->store = NULL;
     }
     return e;
+}
+
+enum err presence_open(struct presences *presences)
+{
+    enum err e = try_open(presences);
+    if (e != ERR_DAMAGED && e != ERR_BROKEN)
+        return e;
+    e = put_aside(presences);
+    return e ? e : try_open(presences);
 }
 
 enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,

@@ -46,6 +46,8 @@ void turn_look_at(struct plugin *plugin, struct connection *connection, int64_t 
         cached_device_ended(device, connection->generation, connection->credential, now);
     if (ended == ENDED_EXPIRED)
         event_expired(&plugin->events, connection, now);
+    if (ended == ENDED_REMOVED) /* if it came in after its removal was told */
+        presence_removed(&plugin->presences, connection->device_id, connection->generation, now);
     if (ended != ENDED_NO)
         connection_kick(&plugin->connections, connection, kick_reason_of(ended));
     else

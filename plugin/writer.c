@@ -105,33 +105,41 @@ static void apply_put(struct batch *batch, struct job *job)
     count(batch, &batch->counts.online, job->online);
     if (job->seq > batch->counts.seq)
         batch->counts.seq = job->seq;
-    batch->recount |= job->recount;
 }
 
+/* The number of the pattern in use; 0 for none. */
+static uint32_t place_in_use(const struct batch *batch)
+{
+    struct patterns patterns;
+    bool known = patterns_get(batch->txn, &patterns) == ERR_OK && patterns.count;
+    return known ? patterns_current(&patterns)->number : 0;
+}
+
+/* A damaged record does not say where its message stands: most likely where messages stand now. */
 static void apply_delete(struct batch *batch, struct job *job)
 {
     struct presence before;
     enum err e = presence_get(batch->txn, job->item.device, &before);
     if (e == ERR_NOT_FOUND)
         return;
+    if (e)
+        before = (struct presence){.place = place_in_use(batch)};
     presence_delete(batch->txn, job->item.device, e ? NULL : &before);
-    if (!e)
-        topic_leave(batch, job, &before);
+    topic_leave(batch, job, &before);
     standing_topic_put(batch->txn, job->item.device, NULL);
     batch->recount |= e != ERR_OK;
-    count(batch, &batch->counts.seen, !e && before.connections ? -1 : 0);
-    count(batch, &batch->counts.online, !e && before.online ? -1 : 0);
+    count(batch, &batch->counts.seen, before.connections ? -1 : 0);
+    count(batch, &batch->counts.online, before.online ? -1 : 0);
     job->feeds = 1u << FEED_REMOVED;
 }
 
-static void apply_patterns(struct batch *batch)
+/* What cannot be read is written anew at the next start. */
+static void apply_walked(struct batch *batch)
 {
     struct patterns patterns;
-    enum err e = patterns_get(batch->txn, &patterns);
-    if (e) {
-        txn_fail(batch->txn, e);
+    store_is_known(batch->txn);
+    if (patterns_get(batch->txn, &patterns) != ERR_OK)
         return;
-    }
     patterns_settle(&patterns);
     patterns_put(batch->txn, &patterns);
 }
@@ -150,8 +158,8 @@ static void apply(struct batch *batch, struct job *job)
     case JOB_FORGET:
         cleared_topic_delete(batch->txn, job->topic);
         break;
-    case JOB_PATTERNS:
-        apply_patterns(batch);
+    case JOB_WALKED:
+        apply_walked(batch);
         break;
     }
     if (job->feeds)

@@ -19,10 +19,10 @@
 #include "registry/presence_feed.h"
 
 enum job_kind {
-    JOB_PUT,      /* store the record */
-    JOB_DELETE,   /* forget the device; what it had published is to be cleared: `old_topic` */
-    JOB_FORGET,   /* forget the cleared topic `topic` */
-    JOB_PATTERNS, /* of the patterns keep only the one in use */
+    JOB_PUT,    /* store the record */
+    JOB_DELETE, /* forget the device; what it had published is to be cleared: `old_topic` */
+    JOB_FORGET, /* forget the cleared topic `topic` */
+    JOB_WALKED, /* all records were walked: old patterns, and that the store was new, are history */
 };
 
 /* Made by the submitter with malloc; whoever collects it ends it with job_free. */
@@ -33,7 +33,6 @@ struct job {
     /* JOB_PUT */
     bool sessions;         /* the record names sessions, or the one before did */
     bool moved;            /* its message leaves the topic where it stood: `old_topic` */
-    bool recount;          /* the record before is damaged: nobody knows how it was counted */
     int8_t seen;           /* so many more devices that ever connected, */
     int8_t online;         /* and that are online */
     uint8_t feeds;         /* 1 << FEED_...: what happened */

@@ -37,6 +37,7 @@ static struct bytes as_bytes(const struct presence_key *key)
     return (struct bytes){key->data, key->size};
 }
 
+static const struct bytes anew_key = {(const uint8_t *)"a", 1};
 static const struct bytes patterns_key = {(const uint8_t *)"t", 1};
 
 enum err presence_get(struct txn *txn, const char *device, struct presence *presence)
@@ -141,6 +142,22 @@ enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX +
         return e ? e : ERR_NOT_FOUND;
     (void)text_copy(topic, RULE_FILTER_MAX, patterns_current(&patterns)->text);
     return ERR_OK;
+}
+
+bool store_is_anew(struct txn *txn)
+{
+    struct bytes record;
+    return txn_get(txn, anew_key, &record) != ERR_NOT_FOUND;
+}
+
+void store_begins_anew(struct txn *txn)
+{
+    text_put(txn, anew_key, "");
+}
+
+void store_is_known(struct txn *txn)
+{
+    txn_delete(txn, anew_key);
 }
 
 void patterns_put(struct txn *txn, const struct patterns *patterns)

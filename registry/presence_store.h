@@ -11,6 +11,8 @@
  *                           attributes
  *   'x' topic               a topic where a message stood that may come back, since Mosquitto
  *                           restarts with what it saved: the device, and when it was cleared
+ *   'a'                     the store is new, and was not walked yet: what the broker still shows
+ *                           is of the one before it
  *   'w' number, 8 B         the feed: presence_feed.h
  *
  * The scopes are those of store.h: txn_reader and txn_renew to read, txn_write to write.
@@ -36,6 +38,8 @@ MUST_CHECK enum err owner_get(struct txn *txn, const struct client_key *client,
 bool owners_exist(struct txn *txn);
 /* The pattern in use, "" where presence is off; ERR_NOT_FOUND before the plugin's first run. */
 MUST_CHECK enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1]);
+/* Is the store one that was made in the place of another, and was not walked yet? In doubt yes. */
+bool store_is_anew(struct txn *txn);
 /* The patterns that messages stand under; none before the plugin's first run. */
 MUST_CHECK enum err patterns_get(struct txn *txn, struct patterns *patterns);
 
@@ -62,6 +66,8 @@ void presence_put(struct txn *txn, const char *device, const struct presence *pr
                   const struct presence *before);
 void presence_delete(struct txn *txn, const char *device, const struct presence *before);
 void patterns_put(struct txn *txn, const struct patterns *patterns);
+void store_begins_anew(struct txn *txn);
+void store_is_known(struct txn *txn);
 /* `topic` NULL: the record's pattern says it all. */
 void standing_topic_put(struct txn *txn, const char *device, const char *topic);
 void cleared_topic_put(struct txn *txn, const char *topic, const char *device, int64_t now);
