@@ -38,13 +38,17 @@ void events_close(struct events *events)
     *events = (struct events){0};
 }
 
-static struct event_bucket *bucket_of(struct events *events, const char *device)
+/* Which of a device's two. */
+enum bucket { BUCKET_OWN, BUCKET_STRANGERS };
+
+static struct event_bucket *bucket_of(struct events *events, const char *device, enum bucket which)
 {
+    uint64_t hash = crypto_table_hash(device, strlen(device), events->key);
     if (!events->buckets)
         events->buckets = calloc(EVENT_BUCKETS, sizeof *events->buckets);
     if (!events->buckets)
         return NULL;
-    return &events->buckets[crypto_table_hash(device, strlen(device), events->key) % EVENT_BUCKETS];
+    return &events->buckets[(hash + (uint64_t)which) % EVENT_BUCKETS];
 }
 
 /* Adds the tokens that time has brought. */
@@ -62,10 +66,10 @@ static void fill(struct event_bucket *bucket)
 }
 
 /* Begins an event. False where there is none: they are off, or too many. */
-static bool begin(struct events *events, struct event *event, const char *device, const char *kind,
-                  int64_t now)
+static bool begin_in(struct events *events, struct event *event, enum bucket which,
+                     const char *device, const char *kind, int64_t now)
 {
-    struct event_bucket *bucket = events->on ? bucket_of(events, device) : NULL;
+    struct event_bucket *bucket = events->on ? bucket_of(events, device, which) : NULL;
     if (!bucket)
         return false;
     fill(bucket);
@@ -84,6 +88,19 @@ static bool begin(struct events *events, struct event *event, const char *device
         json_add_number(&event->json, "dropped", bucket->dropped);
     bucket->dropped = 0;
     return true;
+}
+
+static bool begin(struct events *events, struct event *event, const char *device, const char *kind,
+                  int64_t now)
+{
+    return begin_in(events, event, BUCKET_OWN, device, kind, now);
+}
+
+/* With presence off connections have no numbers. */
+static void add_conn(struct event *event, const struct connection *connection)
+{
+    if (connection->conn)
+        json_add_number(&event->json, "conn", connection->conn);
 }
 
 static void add_text(struct event *event, const char *name, const char *value)
@@ -108,7 +125,7 @@ void event_connect(struct events *events, const struct connection *connection, i
     struct event event;
     if (!begin(events, &event, connection->device_id, "connect", now))
         return;
-    json_add_number(&event.json, "conn", connection->conn);
+    add_conn(&event, connection);
     add_text(&event, "client", connection->client_id);
     if (connection->address[0])
         add_text(&event, "address", connection->address);
@@ -123,7 +140,7 @@ void event_disconnect(struct events *events, const struct connection *connection
     struct event event;
     if (!begin(events, &event, connection->device_id, "disconnect", now))
         return;
-    json_add_number(&event.json, "conn", connection->conn);
+    add_conn(&event, connection);
     add_text(&event, "client", connection->client_id);
     json_add_word(&event.json, "reason", reason_name(reason));
     end(&event);
@@ -152,7 +169,7 @@ void event_auth_failed(struct events *events, const char *device, const char *cl
                        const char *address, const char *reason, int64_t now)
 {
     struct event event;
-    if (!begin(events, &event, device, "auth_failed", now))
+    if (!begin_in(events, &event, BUCKET_STRANGERS, device, "auth_failed", now))
         return;
     add_text(&event, "client", client_id);
     if (address && text_is_plain(address, PRESENCE_ADDRESS_MAX))

@@ -3,17 +3,17 @@
  *   devreg/event/<device>/<kind>      QoS 0, not retained
  *   {"v":1,"device":"pump-7","kind":"denied","ts":1700000000000,"access":"publish","topic":"x"}
  *
- * Each device has a bucket of EVENT_BURST tokens, one more a second; an event without a token is
- * left out, and the next one says how many were. Buckets are in a table of fixed size by a hash of
- * the name, so a few devices may share one: a storm costs no memory, and one device's storm is
- * nobody else's, or hardly.
+ * Each device has two buckets of EVENT_BURST tokens, one more a second: one for refused logins,
+ * which strangers can cause, and one for everything else. An event without a token is left out, and
+ * the next one of the bucket says how many were. Buckets are in a table of fixed size by a hash of
+ * the name, so a storm costs no memory; with 100,000 devices three share a bucket in the middle.
  */
 #ifndef DEVREG_PLUGIN_EVENTS_H
 #define DEVREG_PLUGIN_EVENTS_H
 
 #include "plugin/connections.h"
 
-enum { EVENT_BUCKETS = 4096, EVENT_BURST = 10 };
+enum { EVENT_BUCKETS = 65536, EVENT_BURST = 10 };
 
 struct event_bucket {
     int64_t at;       /* steady clock: when it was filled up last, in whole tokens */

@@ -89,7 +89,7 @@ static const struct row {
     {"presence", presence_parse, "on or off"},
     {"presence_topic", presence_topic_parse,
      "a topic with '%u', the device, as one whole level, others as they are or '%{attribute}', "
-     "and no leading '$'"},
+     "no leading '$', below devreg/ only devreg/presence/"},
     {"presence_format", presence_format_parse, "json or plain"},
     {"presence_delay", presence_delay_parse, "whole seconds, at most 86400"},
     {"events", events_parse, "on or off"},

@@ -83,6 +83,7 @@ static int on_tick(int event, void *data, void *userdata)
     struct event_tick *tick = data;
     (void)event;
     plugin->ticks = true;
+    plugin->late = false;
     plugin->reloading = false;
     plugin->ended_count = 0;
     tick->next_s = 0;
@@ -108,7 +109,12 @@ static int on_acl_check(int event, void *data, void *userdata)
 {
     struct plugin *plugin = userdata;
     (void)event;
-    return on_broker_thread(plugin) ? acl_check(plugin, data) : MOSQ_ERR_ACL_DENIED;
+    if (!on_broker_thread(plugin))
+        return MOSQ_ERR_ACL_DENIED;
+    int answer = acl_check(plugin, data);
+    if (plugin->late)
+        turn_presence(plugin);
+    return answer;
 }
 
 /* 2.1: the CONNECT went through. One that nobody logged in is an intruder: see acl.c. */
@@ -173,6 +179,8 @@ static int on_disconnect(int event, void *data, void *userdata)
         stranger_ended(plugin, end->client);
     if (connection && connection->state != CONNECTION_GONE)
         plugin_ended(plugin, connection, reason_of(connection, end->reason));
+    if (plugin->late)
+        turn_presence(plugin);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -212,7 +220,8 @@ static const char *remedy_of(enum err e, bool presence)
         return "install the devreg.so that fits the devreg that wrote it";
     case ERR_DAMAGED:
     case ERR_BROKEN:
-        return "run 'devreg check', then import an export into a new one";
+        return presence ? "move its data.mdb away: only last-seen times are lost"
+                        : "run 'devreg check', then import an export into a new one";
     case ERR_OTHER_STORE:
         return "correct plugin_opt_registry and plugin_opt_presence_store in mosquitto.conf";
     case ERR_FILESYSTEM:

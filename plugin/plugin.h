@@ -41,8 +41,10 @@ struct plugin {
     size_t to_look_at;
     bool ticks;          /* has there ever been one? not in 2.0.11 with per_listener_settings */
     bool reloading;      /* between RELOAD and the next tick */
+    bool late;           /* ticks do not come: other callbacks do their work */
     bool turning;        /* in turn(), which a kick may lead back to */
     int64_t turned_at;   /* of the steady clock */
+    int64_t told_at;     /* and when presence was told in a callback that is no turn */
     const char *kicking; /* the client id that is being kicked; NULL for none */
     /* Unknown pointers that ended in this turn; and those of MQTT 5, whose wills may come later. */
     const void *ended_strangers[ENDED_STRANGERS_MAX];

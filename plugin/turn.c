@@ -148,6 +148,17 @@ void turn_if_late(struct plugin *plugin, bool may_kick)
     int64_t late = plugin->ticks ? LATE_MS : TICK_MS;
     if (plugin->ticks && !mosq_is_2_1())
         return; /* 2.0 ticks in each turn of its loop, once it does at all */
-    if (!plugin->turning && clock_steady() - plugin->turned_at > late)
-        turn(plugin, may_kick);
+    if (plugin->turning || clock_steady() - plugin->turned_at <= late)
+        return;
+    plugin->late = true;
+    turn(plugin, may_kick);
+}
+
+void turn_presence(struct plugin *plugin)
+{
+    const int64_t now = clock_steady();
+    if (plugin->turning || now - plugin->told_at < TURN_MS)
+        return;
+    plugin->told_at = now;
+    presence_tick(&plugin->presences, clock_wall());
 }

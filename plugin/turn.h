@@ -15,6 +15,9 @@ void turn(struct plugin *plugin, bool may_kick);
  * after the wall clock was set back until it has caught up. */
 void turn_if_late(struct plugin *plugin, bool may_kick);
 
+/* Where ticks do not come: only tells presence, which any callback may do. */
+void turn_presence(struct plugin *plugin);
+
 /* Those that nothing contradicted since BASIC_AUTH are in. Not for 2.1, which says so itself; and
  * not after a SIGHUP where no tick ever comes, since there an offline session looks like a login.
  */

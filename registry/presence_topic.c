@@ -17,7 +17,11 @@ static bool is_attribute(const char *level, size_t size)
 
 bool presence_pattern_valid(const char *pattern)
 {
+    static const char own[] = "devreg/", free_part[] = "devreg/presence/";
     size_t devices = 0, most = 0;
+    if (strncmp(pattern, own, sizeof own - 1) == 0 &&
+        strncmp(pattern, free_part, sizeof free_part - 1) != 0)
+        return false;
     if (pattern[0] == '$' || !topic_name_valid(pattern) || rule_filter_problem(pattern))
         return false;
     for (const char *level = pattern;; level++) {

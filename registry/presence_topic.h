@@ -14,7 +14,8 @@
 /* Bytes of a topic; of a pattern, which also fits a rule's filter; patterns that are remembered. */
 enum { PRESENCE_TOPIC_MAX = 510, PRESENCE_PATTERN_MAX = RULE_FILTER_MAX, PATTERNS_MAX = 8 };
 
-/* Is it a pattern, whose topics stay within PRESENCE_TOPIC_MAX whatever the values are? */
+/* Is it a pattern, whose topics stay within PRESENCE_TOPIC_MAX whatever the values are? Below
+ * devreg/ only devreg/presence/ is free: there are a summary and events beside. */
 bool presence_pattern_valid(const char *pattern);
 
 /* Does the topic of a device depend on more than its id? */

@@ -13,10 +13,11 @@ static void a_pattern_names_the_device_once_as_a_whole_level(void **state)
     static const char *const good[] = {"devreg/presence/%u",  "%u",           "%u/a/",
                                        "state/%{site}/%u",    "%{a}/%{b}/%u", "/%u",
                                        "%{site}/online/%u/x", "a//%u"};
-    static const char *const bad[] = {
-        "",      "state",     "state/%{site}", "%u/%u",  "x%u",      "%ux",
-        "%c/%u", "%{}/%u",    "%{a/%u",        "a%b/%u", "%{a}x/%u", "+/%u",
-        "%u/#",  "$state/%u", "%{a}%{b}/%u",   "%/%u",   "%{1a}/%u", "%{a b}/%u"};
+    static const char *const bad[] = {"",         "state",     "state/%{site}", "%u/%u",
+                                      "x%u",      "%ux",       "%c/%u",         "%{}/%u",
+                                      "%{a/%u",   "a%b/%u",    "%{a}x/%u",      "+/%u",
+                                      "%u/#",     "$state/%u", "%{a}%{b}/%u",   "%/%u",
+                                      "%{1a}/%u", "devreg/%u", "devreg/x/%u",   "%{a b}/%u"};
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++) {
         if (!presence_pattern_valid(good[i]))
