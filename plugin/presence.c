@@ -1,5 +1,6 @@
 #include "plugin/presence.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "plugin/clock.h"
@@ -79,7 +80,8 @@ static bool is_registered(const struct presences *presences, const struct connec
 static void entry_take(struct presence_entry *entry, struct connection *connection)
 {
     entry->current = connection;
-    entry->left_over = false;
+    if (entry->left_over) /* the broker was down in between */
+        entry->left_over = entry->told_online = false;
     describe(&entry->record, connection);
 }
 
@@ -212,11 +214,12 @@ static uint64_t next_seq(uint64_t last, int64_t now)
     return now > 0 && (uint64_t)now > last ? (uint64_t)now : last + 1;
 }
 
-/* Brings the record up to what is. True when there is something to tell. */
-static bool record_update(struct presences *presences, struct presence_entry *entry, int64_t now)
+/* Brings the record up to what is; who waits is online yet. True when there is something to tell.
+ */
+static bool record_update(struct presences *presences, struct presence_entry *entry, bool online,
+                          int64_t now)
 {
     struct presence *record = &entry->record;
-    bool online = entry->current != NULL;
     if (online == entry->told_online && record->conn == entry->told_conn)
         return false;
     if (online && !entry->told_online)
@@ -256,7 +259,7 @@ static bool entry_tell(struct presences *presences, struct presence_entry *entry
     entry->successor = NULL; /* it would be in by now */
     end_left_over(entry, now);
     bool delayed = is_delayed(presences, entry);
-    bool told = !delayed && record_update(presences, entry, now);
+    bool told = record_update(presences, entry, entry->current || delayed, now);
     if (!presence_submit(presences, entry, told, now))
         return false;
     entry_leave_list(entry);
@@ -372,7 +375,7 @@ static void entry_end(struct presences *presences, struct presence_entry *entry,
         sessions_seen(&entry->record, now);
         entry->changed = true;
     }
-    bool told = record_update(presences, entry, now);
+    bool told = record_update(presences, entry, false, now);
     (void)presence_submit(presences, entry, told, now);
 }
 
@@ -390,8 +393,10 @@ static enum err jobs_end(struct job *job)
 
 void presence_close(struct presences *presences, int64_t now)
 {
+    presences->messages = UINT_MAX;
+    presence_collect(presences); /* what it publishes is lost; what failed is written once more */
     if (presences->failed)
-        presence_retry(presences, true); /* one last time */
+        presence_retry(presences, true);
     for (struct table_node *n = table_next(&presences->entries, NULL), *next; n; n = next) {
         struct presence_entry *entry = AROUND(n, struct presence_entry, node);
         next = table_next(&presences->entries, n);

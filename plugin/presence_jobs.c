@@ -189,7 +189,7 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
     struct job *job = job_new(JOB_PUT, entry->device, now);
     if (!job)
         return false;
-    if (placed || moved)
+    if (placed || moved || !presences->options->presence)
         entry->record.place = presences->place;
     job->moved = moved;
     describe(job, entry, told);
