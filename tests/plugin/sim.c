@@ -35,7 +35,7 @@ void sim_places_fill(void)
     sim.places_filled = true;
 }
 
-static struct mosquitto *place_take(void)
+struct mosquitto *sim_place_take(void)
 {
     assert_true(sim.place_count > 0);
     sim.place_count--;
@@ -58,7 +58,7 @@ struct mosquitto *sim_client(const char *id)
     return client;
 }
 
-static void list_add(struct mosquitto *client)
+void sim_list(struct mosquitto *client)
 {
     struct mosquitto **head = &sim.by_id[sim_hash(client->id) & (HEADS - 1)];
     client->next = *head;
@@ -178,6 +178,8 @@ static void tell_end(struct mosquitto *client, int reason)
     bool offline = IS_2_1 && client->expiry > 0;
     if (IS_2_1 && !client->id)
         return;
+    if (sim.options.ended)
+        sim.options.ended(client, reason);
     int answer = sim_raise(offline ? EVENT_CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT, &event, client);
     assert_int_equal(answer, MOSQ_ERR_SUCCESS);
 }
@@ -252,7 +254,7 @@ void sim_end(struct mosquitto *client, enum sim_end how)
 
 void sim_knock(void)
 {
-    struct mosquitto *client = place_take();
+    struct mosquitto *client = sim_place_take();
     client->address = "192.0.2.9";
     sim_finish(client, MOSQ_ERR_CONN_LOST);
 }
@@ -301,14 +303,14 @@ static void come_in(struct mosquitto *client, const struct sim_login *login)
     if (old)
         take_over(client, old);
     client->state = SIM_CONNECTED;
-    list_add(client);
+    sim_list(client);
     if (IS_2_1)
         (void)sim_raise(EVENT_CONNECT, &event, client);
 }
 
 int sim_connect(const struct sim_login *login)
 {
-    struct mosquitto *client = place_take();
+    struct mosquitto *client = sim_place_take();
     int answer;
     describe(client, login);
     if (sim_log_in(client, false, &answer)) {

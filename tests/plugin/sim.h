@@ -44,11 +44,18 @@ struct sim_options {
     bool others_admit;          /* a password_file that knows every username, and allow_anonymous */
     bool no_ticks;              /* 2.0.11 with per_listener_settings */
     enum sim_reuse reuse;
+    /* plugin_opt_presence and so on; NULL where the line is missing */
+    const char *presence, *presence_topic, *presence_format, *presence_delay, *events;
     /* These may be NULL. `answer` is the plugin's own. */
     void (*logged_in)(struct mosquitto *client, bool again, int answer); /* BASIC_AUTH */
     void (*checked)(struct mosquitto *client, int access, const char *topic, int answer);
     void (*before_tick)(void); /* TICK, or the end of the run, comes next */
     void (*published)(const char *topic, const char *payload); /* retained; "" clears it */
+    void (*told)(const char *topic, const char *payload);      /* not retained */
+    /* DISCONNECT, CLIENT_OFFLINE: comes next, for a connection or whatever else raises them.
+     * `reason` as 2.1 has it, in either version. And a kick. */
+    void (*ended)(struct mosquitto *client, int reason);
+    void (*kicked)(struct mosquitto *client);
 };
 
 /* CONNECT. */
@@ -76,6 +83,14 @@ void sim_start(const struct sim_options *options);
 void sim_stop(void);
 /* Forgets them. Not while the broker runs. */
 void sim_forget(void);
+
+/* mosquitto.db: sessions and retained messages as they are now, and a broker that begins with them,
+ * which has not run before. The memory is the caller's, who may keep it where it outlives a
+ * process. */
+struct sim_saved;
+size_t sim_saved_size(void);
+void sim_save(struct sim_saved *saved);
+void sim_load(const struct sim_saved *saved);
 
 /* From now on. */
 void sim_set_reuse(enum sim_reuse reuse);
@@ -119,9 +134,16 @@ void sim_turn(void);
 /* The clocks go on. */
 void sim_clock(int64_t ms);
 int64_t sim_now(void);
+int64_t sim_steady(void);
+/* Both are set. To set the wall clock alone, give sim_steady(). */
+void sim_set_clock(int64_t wall, int64_t steady);
+/* 2.1 after its wall clock was set back: no tick comes until it has caught up. */
+bool sim_stalled(void);
 
 /* What was published on the topic last; NULL for nothing. */
 const char *sim_retained(const char *topic);
+/* The next topic with a retained message, and that: begin with `*at` 0. NULL after the last. */
+const char *sim_retained_next(size_t *at, const char **payload);
 /* Does a log line hold that text? The latest hundred are kept. */
 bool sim_logged(const char *text);
 void sim_print_log(void);

@@ -77,7 +77,9 @@ void sim_send_will(struct mosquitto *client);
 void sim_due_add(int64_t at);
 /* The session is over: freed at the turn. */
 void sim_dispose(struct mosquitto *client);
+void sim_list(struct mosquitto *client);
 void sim_unlist(struct mosquitto *client);
+struct mosquitto *sim_place_take(void);
 void sim_place_give(struct mosquitto *client);
 void sim_subscription_remove(struct mosquitto *client, size_t at);
 
@@ -89,6 +91,10 @@ int sim_ask(struct mosquitto *client, int access, const char *topic);
 void sim_places_fill(void);
 void sim_send_wills(void);
 void sim_restore(void);
+/* What one that mosquitto.db brings back has lost. */
+void sim_session_restore(struct mosquitto *client);
+
+void sim_retain(const char *topic, const void *payload, size_t size);
 
 /* What the plugin published becomes retained messages. */
 void sim_flush(void);

@@ -13,7 +13,8 @@ enum {
     RETAINED = 8192, /* a power of 2 */
     PAYLOAD_MAX = 1023,
     LOG_LINES = 100,
-    LOG_LINE_MAX = 500
+    LOG_LINE_MAX = 500,
+    OPTIONS = 7
 };
 
 /* All that is kept lies in fixed places, so that memory that comes and goes is the plugin's. */
@@ -25,6 +26,7 @@ static struct {
     struct text topic;
     void *payload;
     size_t size;
+    bool retain;
 } queue[QUEUE];
 static size_t queued;
 static char log_lines[LOG_LINES][LOG_LINE_MAX + 1];
@@ -32,15 +34,28 @@ static size_t log_count;
 
 /* Loading. */
 
-#define OPTION(name, given)                                                                        \
-    {                                                                                              \
-        (char *)(name), (char *)(given)                                                            \
+static int options_fill(struct mosquitto_opt *given, const struct sim_options *options)
+{
+    const struct {
+        const char *name, *value;
+    } all[OPTIONS] = {{"registry", options->registry},
+                      {"anonymous_role", options->anonymous_role},
+                      {"presence", options->presence},
+                      {"presence_topic", options->presence_topic},
+                      {"presence_format", options->presence_format},
+                      {"presence_delay", options->presence_delay},
+                      {"events", options->events}};
+    int count = 0;
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (all[i].value)
+            given[count++] = (struct mosquitto_opt){(char *)all[i].name, (char *)all[i].value};
     }
+    return count;
+}
 
 void sim_start(const struct sim_options *options)
 {
-    struct mosquitto_opt given[] = {OPTION("registry", options->registry),
-                                    OPTION("anonymous_role", options->anonymous_role)};
+    struct mosquitto_opt given[OPTIONS];
     const int versions[] = {MOSQ_PLUGIN_VERSION};
     assert_false(sim.runs);
     sim.options = *options;
@@ -49,7 +64,7 @@ void sim_start(const struct sim_options *options)
     sim_places_fill();
     assert_int_equal(mosquitto_plugin_version(1, versions), MOSQ_PLUGIN_VERSION);
     int answer = mosquitto_plugin_init((mosquitto_plugin_id_t *)&sim, &sim.userdata, given,
-                                       options->anonymous_role ? 2 : 1);
+                                       options_fill(given, options));
     if (answer) {
         sim_print_log();
         fail_msg("the plugin does not start: %d", answer);
@@ -194,10 +209,11 @@ int mosquitto_broker_publish(const char *client_id, const char *topic, int size,
 {
     assert_null(client_id);
     assert_null(properties);
-    assert_true(retain && qos >= 0 && qos <= 2 && size >= 0 && size <= PAYLOAD_MAX);
+    assert_true(qos >= 0 && qos <= 2 && size >= 0 && size <= PAYLOAD_MAX);
     assert_true(queued < QUEUE && strlen(topic) <= SIM_TEXT_MAX);
     strcpy(queue[queued].topic.bytes, topic);
     queue[queued].payload = payload;
+    queue[queued].retain = retain;
     queue[queued++].size = (size_t)size;
     return MOSQ_ERR_SUCCESS;
 }
@@ -213,19 +229,44 @@ static size_t retained_place(const char *topic)
     return at;
 }
 
+void sim_retain(const char *topic, const void *payload, size_t size)
+{
+    size_t at = retained_place(topic);
+    strcpy(retained[at].topic.bytes, topic);
+    if (size)
+        memcpy(retained[at].payload, payload, size);
+    retained[at].payload[size] = '\0';
+    if (sim.options.published)
+        sim.options.published(retained[at].topic.bytes, retained[at].payload);
+}
+
+static void tell(const char *topic, const void *payload, size_t size)
+{
+    char text[PAYLOAD_MAX + 1] = "";
+    if (size)
+        memcpy(text, payload, size);
+    if (sim.options.told)
+        sim.options.told(topic, text);
+}
+
 void sim_flush(void)
 {
     for (size_t i = 0; i < queued; i++) {
-        size_t at = retained_place(queue[i].topic.bytes);
-        retained[at].topic = queue[i].topic;
-        if (queue[i].size)
-            memcpy(retained[at].payload, queue[i].payload, queue[i].size);
-        retained[at].payload[queue[i].size] = '\0';
+        (queue[i].retain ? sim_retain : tell)(queue[i].topic.bytes, queue[i].payload,
+                                              queue[i].size);
         mosquitto_free(queue[i].payload);
-        if (sim.options.published)
-            sim.options.published(retained[at].topic.bytes, retained[at].payload);
     }
     queued = 0;
+}
+
+const char *sim_retained_next(size_t *at, const char **payload)
+{
+    while (*at < RETAINED && !retained[*at].payload[0])
+        ++*at;
+    if (*at == RETAINED)
+        return NULL;
+    *payload = retained[*at].payload;
+    return retained[(*at)++].topic.bytes;
 }
 
 const char *sim_retained(const char *topic)
@@ -280,4 +321,15 @@ void sim_clock(int64_t ms)
 int64_t sim_now(void)
 {
     return sim.wall;
+}
+
+int64_t sim_steady(void)
+{
+    return sim.steady;
+}
+
+void sim_set_clock(int64_t wall, int64_t steady)
+{
+    sim.wall = wall;
+    sim.steady = steady;
 }

@@ -11,6 +11,8 @@ int mosquitto_kick_client_by_clientid(const char *id, bool with_will)
         return MOSQ_ERR_NOT_FOUND;
     if (client->state == SIM_OFFLINE)
         fail_msg("the offline session %s is kicked: 2.0 corrupts its memory", id);
+    if (sim.options.kicked)
+        sim.options.kicked(client);
     client->quits = !with_will;
     sim.kicking = client;
     for (size_t i = client->expiry ? client->subscription_count : 0; i > 0; i--) {
@@ -133,7 +135,7 @@ void sim_send_wills(void)
     }
 }
 
-static void restore(struct mosquitto *client)
+void sim_session_restore(struct mosquitto *client)
 {
     client->state = SIM_OFFLINE;
     client->address = client->password = NULL;
@@ -150,13 +152,18 @@ void sim_restore(void)
         if (client->state == SIM_FREE)
             continue;
         if (client->listed && client->expiry) {
-            restore(client);
+            sim_session_restore(client);
         } else {
             sim_unlist(client);
             sim_place_give(client);
         }
     }
     sim.closing = 0;
+}
+
+bool sim_stalled(void)
+{
+    return IS_2_1 && sim.next_tick > sim.wall;
 }
 
 void sim_hang_up(void)
