@@ -36,10 +36,6 @@ static void event_begin(struct model_device *device)
     device->now = end;
 }
 
-#define EACH_NOW(device, state)                                                                    \
-    (struct model_state *state = &(device)->states[(device)->now];                                 \
-     (state) < &(device)->states[(device)->count]; (state)++)
-
 void model_state_drop(struct model_device *device, size_t at)
 {
     device->count--;
@@ -109,7 +105,7 @@ static const struct model_connection *live_newest(const struct model_state *stat
 {
     const struct model_connection *newest = state->live;
     for (size_t i = 1; i < state->live_count; i++)
-        newest = state->live[i].conn > newest->conn ? &state->live[i] : newest;
+        newest = state->live[i].order > newest->order ? &state->live[i] : newest;
     return newest;
 }
 
@@ -140,21 +136,26 @@ static void state_accept(const struct model_device *device, struct model_state *
         give_up(device, "too many connections at a time");
     struct model_connection *new = &state->live[state->live_count++];
     *new = *connection;
-    new->conn = ++state->connections;
+    new->order = new->conn = ++state->connections;
     new->conn_more = state->unwatched;
     if (!alone && !stands)
-        return; /* another one lives, and the state is about that */
-    state->current = new->conn;
-    if (state->what == MODEL_ONLINE && state->waits) {
-        state->waits = false; /* it came back in time: nothing is told */
+        return;         /* another one lives, and the state is about that */
+    if (state->waits) { /* it came back in time: nothing is told */
+        new->conn = state->about.conn;
+        new->conn_more = state->about.conn_more;
+        state->latest = *new;
+        state->held = true;
+        state->waits = false;
+        state->current = new->conn;
         return;
     }
+    state->current = new->conn;
     if (state->what != MODEL_ONLINE)
         since_when(device, state, connection->time);
     state->what = MODEL_ONLINE;
     state->about = *new;
     state->reasons = 0;
-    state->vague = false;
+    state->vague = state->held = false;
 }
 
 void model_accept(struct model_device *device, uint64_t generation,
@@ -163,19 +164,16 @@ void model_accept(struct model_device *device, uint64_t generation,
     if (!device->there || generation != device->generation)
         return;
     event_begin(device);
-    for
-        EACH_NOW(device, state)
-        {
-            if (device->off) {
-                state->unwatched++;
-                state->vague = true;
-            } else {
-                state_accept(device, state, connection);
-            }
-        }
+    for (size_t i = device->now; i < device->count; i++) {
+        struct model_state *state = &device->states[i];
+        state->unwatched += device->off;
+        state->vague |= device->off;
+        if (!device->off)
+            state_accept(device, state, connection);
+    }
 }
 
-static unsigned reasons_of(const struct model_rules *rules, enum model_end end)
+static unsigned reasons_of(const struct model_rules *rules, unsigned ends)
 {
     static const enum reason told[MODEL_ENDS] = {REASON_CLIENT_DISCONNECT,
                                                  REASON_CONNECTION_LOST,
@@ -186,8 +184,12 @@ static unsigned reasons_of(const struct model_rules *rules, enum model_end end)
                                                  REASON_DISABLED,
                                                  REASON_REVOKED,
                                                  REASON_EXPIRED};
-    bool brokers = end < MODEL_UNTOLD;
-    return ONE(brokers && !rules->tells_ends ? REASON_UNKNOWN : told[end]);
+    unsigned reasons = 0;
+    for (unsigned end = 0; end < MODEL_ENDS; end++) {
+        if (ends & 1u << end)
+            reasons |= ONE(end < MODEL_UNTOLD && !rules->tells_ends ? REASON_UNKNOWN : told[end]);
+    }
+    return reasons;
 }
 
 static void state_end(struct model_state *state, const char *client, unsigned reasons, int64_t time,
@@ -203,10 +205,12 @@ static void state_end(struct model_state *state, const char *client, unsigned re
     if (state->live_count) {
         state->about = *live_newest(state);
         state->current = state->about.conn;
+        state->held = false;
         return;
     }
     state->current = 0;
     state->reasons = reasons;
+    state->left_at = time;
     if (delay) {
         state->waits = true;
         return;
@@ -216,9 +220,9 @@ static void state_end(struct model_state *state, const char *client, unsigned re
     state->cut_short = true;
 }
 
-void model_end(struct model_device *device, const char *client, enum model_end end, int64_t time)
+void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time)
 {
-    unsigned reasons = reasons_of(device->rules, end);
+    unsigned reasons = reasons_of(device->rules, ends);
     if (!live_find(&device->states[device->now], client))
         return;
     event_begin(device);
@@ -231,6 +235,11 @@ void model_end(struct model_device *device, const char *client, enum model_end e
             *state_push(device) = told; /* when the delay is over */
         state_end(&device->states[i], client, reasons, time, device->rules->delay);
     }
+}
+
+void model_end(struct model_device *device, const char *client, enum model_end end, int64_t time)
+{
+    model_end_either(device, client, 1u << end, time);
 }
 
 void model_delay_over(struct model_device *device, bool over)
@@ -260,25 +269,23 @@ static void state_close(struct model_state *state, enum reason reason)
     state->since_last = INT64_MAX;
 }
 
-/* A delay that runs is cut short: the reason is that of the end. */
+/* A delay that runs is cut short: time and reason are those of the end. */
 static void state_stop(struct model_state *state, int64_t time)
 {
-    unsigned reasons = state->waits ? state->reasons : ONE(REASON_SERVER_SHUTDOWN);
     bool was_online = state->what == MODEL_ONLINE, waited = state->waits;
+    unsigned reasons = waited ? state->reasons : ONE(REASON_SERVER_SHUTDOWN);
     state_close(state, REASON_SERVER_SHUTDOWN);
     if (!was_online)
         return;
     state->reasons = reasons;
-    if (!waited)
-        state->since_first = state->since_last = time;
+    state->since_first = state->since_last = waited ? state->left_at : time;
 }
 
 void model_stop(struct model_device *device, int64_t time)
 {
     event_begin(device);
-    for
-        EACH_NOW(device, state)
-    state_stop(state, time);
+    for (size_t i = device->now; i < device->count; i++)
+        state_stop(&device->states[i], time);
     model_rest(device);
 }
 

@@ -54,13 +54,14 @@ enum model_end {
 
 enum model_what { MODEL_NONE, MODEL_ONLINE, MODEL_OFFLINE };
 
-/* A connection as its CONNECT said. `conn` is the model's. */
+/* A connection as its CONNECT said. `order` and `conn` are the model's. */
 struct model_connection {
     char client[MODEL_ID_MAX + 1];
     int protocol; /* 3, 4, 5 */
     bool persistent;
     uint16_t keepalive;
     int64_t time;             /* when it came */
+    uint64_t order;           /* which one of the device's it was */
     uint64_t conn, conn_more; /* its number: `conn` to `conn + conn_more` */
 };
 
@@ -72,10 +73,13 @@ struct model_state {
     uint64_t connections;            /* so many were accepted, */
     uint64_t unwatched;              /* or up to so many more, with presence off */
     struct model_connection about;   /* the connection that it is about */
+    struct model_connection latest;  /* came back within the delay: it may be about that as well */
+    bool held;                       /* there is one */
     bool vague;                      /* of an offline device: any connection and reason */
     bool waits;                      /* it may come back before it is told offline */
     bool cut_short;                  /* offline since the latest end, which a delay may hold */
     uint64_t current;                /* conn of the live connection that stands for it */
+    int64_t left_at;                 /* when the last connection that stood for it ended */
     unsigned reasons;                /* offline: 1u << each one that may be given */
     int64_t since_first, since_last; /* between these */
     size_t live_count;
@@ -139,6 +143,9 @@ void model_accept(struct model_device *device, uint64_t generation,
                   const struct model_connection *connection);
 /* A connection that was in ended. Nothing happens where there is none, as after model_remove. */
 void model_end(struct model_device *device, const char *client, enum model_end end, int64_t time);
+/* The same where either may be told: `ends` is 1 << MODEL_LOST | 1 << MODEL_EXPIRED and the like.
+ */
+void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time);
 
 /* The broker. At a SIGKILL whatever happened since the last rest may be on the disk or not. */
 void model_stop(struct model_device *device, int64_t time);

@@ -32,17 +32,6 @@ static const char *connection_differs(const struct model_connection *about,
     return DIFFERS(persistent, MODEL_HAS_SESSION) ? "session" : NULL;
 }
 
-static const char *times_differ(const struct model_state *state,
-                                const struct model_message *message)
-{
-    if ((message->has & MODEL_HAS_CONNECTED_AT) && message->connected_at != state->about.time)
-        return "connected_at";
-    if ((message->has & MODEL_HAS_SINCE) &&
-        (message->since < state->since_first || message->since > state->since_last))
-        return "since";
-    return NULL;
-}
-
 /* Offline after a run with presence off: some connection's, or as before. */
 static const char *vague_differs(const struct model_state *state,
                                  const struct model_message *message)
@@ -54,6 +43,16 @@ static const char *vague_differs(const struct model_state *state,
                                             message->conn > state->connections + state->unwatched))
         return "conn";
     return NULL;
+}
+
+/* What it says of the connection that it is about, its times included. */
+static const char *about_differs(const struct model_connection *about, bool times,
+                                 const struct model_message *message)
+{
+    const char *what = connection_differs(about, message);
+    bool wrong =
+        times && (message->has & MODEL_HAS_CONNECTED_AT) && message->connected_at != about->time;
+    return !what && wrong ? "connected_at" : what;
 }
 
 static const char *state_differs(const struct model_device *device, const struct model_state *state,
@@ -70,11 +69,17 @@ static const char *state_differs(const struct model_device *device, const struct
         return "state";
     if (message->what == MODEL_NONE)
         return NULL;
-    const char *what = connection_differs(&state->about, message);
+    const bool times = device->rules->times;
+    const char *what = about_differs(&state->about, times, message);
+    if (what && state->held && !about_differs(&state->latest, times, message))
+        what = NULL;
     if (!what && message->what == MODEL_OFFLINE && (message->has & MODEL_HAS_REASON) &&
         !(state->reasons & ONE(message->reason)))
         what = "reason";
-    return what || !device->rules->times ? what : times_differ(state, message);
+    if (!what && times && (message->has & MODEL_HAS_SINCE) &&
+        (message->since < state->since_first || message->since > state->since_last))
+        what = "since";
+    return what;
 }
 
 /* The number that was not known is known now. */
@@ -113,6 +118,8 @@ static void state_settle(struct model_state *state, const struct model_message *
     const unsigned all = MODEL_HAS_CONN | MODEL_HAS_CLIENT | MODEL_HAS_REASON | MODEL_HAS_SESSION |
                          MODEL_HAS_KEEPALIVE | MODEL_HAS_PROTOCOL | MODEL_HAS_CONNECTED_AT;
     state_narrow(state, message);
+    if (state->vague && message->what == MODEL_NONE)
+        state->vague = false;
     if (!state->vague || (message->has & all) != all)
         return;
     state->vague = false;

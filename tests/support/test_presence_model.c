@@ -2,7 +2,7 @@
 #include "tests/support/cmocka_all.h"
 #include "tests/support/presence_model.h"
 
-#include <string.h>
+#include <stdio.h>
 
 static const struct model_rules rules = {.tells_ends = true};
 static struct model_device d;
@@ -19,7 +19,7 @@ static int begin(void **state)
 static void accept_client(const char *client)
 {
     struct model_connection connection = {.protocol = 4, .keepalive = 60, .time = 1000};
-    strcpy(connection.client, client);
+    (void)snprintf(connection.client, sizeof connection.client, "%s", client);
     model_accept(&d, d.generation, &connection);
 }
 
@@ -32,7 +32,7 @@ static struct model_message message(enum model_what what, uint64_t conn, const c
                               .generation = 3,
                               .seq = ++seq,
                               .conn = conn};
-    strcpy(m.client, client);
+    (void)snprintf(m.client, sizeof m.client, "%s", client);
     return m;
 }
 
