@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "plugin/turn.h"
 #include "registry/key.h"
 #include "registry/text.h"
 
@@ -103,6 +104,14 @@ static bool is_recheck(const struct plugin *plugin, const struct login *login)
     return plugin->reloading && plugin->ticks && !login->websockets;
 }
 
+/* The broker closes a connection that it asked about again, at a SIGHUP, and tells no reason. */
+static void note_denial(struct plugin *plugin, const struct login *login)
+{
+    struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
+    if (connection)
+        turn_look_at(plugin, connection, login->now);
+}
+
 /* An answer to a question that SIGHUP makes. An offline session is left alone: 2.0 may corrupt its
  * memory over a denial, and its deliveries and its next login are checked anyway. */
 static int recheck(struct plugin *plugin, const struct login *login)
@@ -119,7 +128,10 @@ static int recheck(struct plugin *plugin, const struct login *login)
             return MOSQ_ERR_AUTH;
         enum ended ended = cached_device_ended(device, connection->generation,
                                                connection->credential, clock_wall());
-        return ended == ENDED_NO ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH;
+        if (ended == ENDED_NO)
+            return MOSQ_ERR_SUCCESS;
+        note_denial(plugin, login);
+        return MOSQ_ERR_AUTH;
     }
     if ((!login->address && login->protocol == 0) ||
         hash_set_has(&plugin->accepted, table_hash_name(login->username)))
@@ -309,8 +321,10 @@ static int login_as_device(struct plugin *plugin, const struct login *login, boo
     registry_end(plugin->registry);
     if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
         return MOSQ_ERR_PLUGIN_DEFER;
-    if (refusal)
+    if (refusal) {
         note_refusal(plugin, login, refusal, generation);
+        note_denial(plugin, login); /* 2.0 asks again about a websocket: see is_recheck */
+    }
     return refusal ? MOSQ_ERR_AUTH : later ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
 }
 
