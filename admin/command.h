@@ -93,6 +93,7 @@ enum status cmd_deny(struct call *call);
 enum status cmd_unset(struct call *call);
 enum status cmd_explain(struct call *call);
 enum status cmd_log(struct call *call);
+enum status cmd_stats(struct call *call);
 enum status cmd_watch(struct call *call);
 enum status cmd_check(struct call *call);
 enum status cmd_export(struct call *call);

@@ -245,6 +245,15 @@ const struct command commands[] = {
      .words_max = WORDS_ANY,
      .need = NEED_READ,
      .run = cmd_watch},
+    {.name = "stats",
+     .summary = "Count devices, who is online, credentials, refusals, bytes",
+     .details = "Who is online, offline and was never seen is counted as on devreg/summary.\n"
+                "Expiring is what ends within 7 days. Refused (CONNECTs) and denied (publishes\n"
+                "and subscriptions) are summed over the devices that there are.",
+     .examples = "  devreg stats\n"
+                 "  devreg stats --json",
+     .need = NEED_READ,
+     .run = cmd_stats},
     {.name = "check",
      .summary = "Check every record, and the owners and modes of the files",
      .details = "Exit status 0: all is well; 1: there are findings, each with what to do.",

@@ -188,6 +188,40 @@ static void devices_are_found_by_their_presence(void **state)
     assert_string_equal(ids(""), "abc");
 }
 
+static void what_there_is_is_counted(void **state)
+{
+    const struct presence_counts counts = {.seen = 2, .online = 1};
+    const struct pack nothing = {0};
+    struct presence presence = offline_for(DAY);
+    (void)state;
+    presence.failures = (struct tally){3, 1795000000000};
+    presence.denials = (struct tally){1, 1795000001000};
+    note("a", &presence);
+    presence.failures = (struct tally){1, 1795000002000};
+    note("b", &presence);
+    presence.connections = 0;
+    note("c", &presence);
+    struct pen pen = pen_begin();
+    feed_put(pen.txn, 1, &counts, &nothing);
+    pen_end(&pen);
+    const char *answer = devreg("stats", 0);
+    assert_holds(answer, "devices\t3\nstates\t3 enabled, 0 disabled, 0 revoked\n"
+                         "presence\t1 online, 1 offline, 1 never seen\n"
+                         "refused\t5 in all, last 2026-11-18T11:06:42Z\n"
+                         "denied\t3 in all, last 2026-11-18T11:06:41Z\n");
+    answer = devreg("stats --json", 0);
+    assert_holds(answer, "\"presence\":{\"online\":1,\"offline\":1,\"never_seen\":1,"
+                         "\"failures\":{\"count\":5,\"last\":1795000002000},"
+                         "\"denials\":{\"count\":3,\"last\":1795000001000},\"topic\":");
+    note_topic("state/%u");
+    assert_holds(devreg("stats --json", 0), "\"topic\":\"state/%u\"");
+    pen = pen_begin();
+    txn_put(pen.txn, (struct bytes){(const uint8_t *)"w\0\0\0\0\0\0\0\1", 9},
+            (struct bytes){(const uint8_t *)"\5", 1});
+    pen_end(&pen);
+    assert_holds(devreg("stats", 0), "presence\t0 online, 2 offline, 1 never seen\n");
+}
+
 static void explain_knows_the_presence_topic_in_use(void **state)
 {
     (void)state;
@@ -207,6 +241,8 @@ static void with_presence_off_nothing_is_known(void **state)
     assert_holds(devreg("list --online 2>&1", 3), "devreg: --online: the broker notes no presence");
     assert_holds(devreg("list --offline-for 7d 2>&1", 3), "devreg: --offline-for: the broker");
     assert_holds(devreg("list", 0), "a\tenabled\t-\tunknown\t-\n");
+    assert_holds(devreg("stats", 0), "\npresence\tunknown\n");
+    assert_holds(devreg("stats --json", 0), "\"presence\":null");
     assert_holds(devreg("show a --json", 0), "\"presence\":{\"state\":\"unknown\"}");
     assert_holds(devreg("show c --json", 0), "\"presence\":{\"state\":\"unknown\"}");
 }
@@ -224,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_presence_of_a_removed_namesake_does_not_count),
         cmocka_unit_test(the_silent_ones_are_found),
         cmocka_unit_test(devices_are_found_by_their_presence),
+        cmocka_unit_test(what_there_is_is_counted),
         cmocka_unit_test(explain_knows_the_presence_topic_in_use),
         cmocka_unit_test(with_presence_off_nothing_is_known),
     };
