@@ -93,7 +93,7 @@ static enum err count_roles(struct call *call, struct stats *stats)
 /* The log has no gaps. */
 static enum err count_entries(struct call *call, struct stats *stats)
 {
-    struct log_entry first;
+    struct log_entry first = {.seq = 0};
     uint64_t last = 0;
     enum err e = registry_read(call->registry);
     if (!e)

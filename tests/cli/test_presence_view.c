@@ -220,6 +220,13 @@ static void what_there_is_is_counted(void **state)
             (struct bytes){(const uint8_t *)"\5", 1});
     pen_end(&pen);
     assert_holds(devreg("stats", 0), "presence\t0 online, 2 offline, 1 never seen\n");
+    pen = pen_begin();
+    txn_put(pen.txn, (struct bytes){(const uint8_t *)"pa", 2}, (struct bytes){NULL, 0});
+    pen_end(&pen);
+    assert_holds(devreg("stats", 0), "presence\t0 online, 1 offline, 2 never seen\n");
+    answer = devreg("check 2>&1", 1);
+    assert_holds(answer, "presence of device a\tdoes not decode\n");
+    assert_holds(answer, "3 presence records: 2 findings\nThe broker begins");
 }
 
 static void explain_knows_the_presence_topic_in_use(void **state)
