@@ -327,9 +327,10 @@ static enum status watch_on(struct watch *watch)
     enum err e = ERR_OK;
     for (int looks = 0; !stop && !e && !ferror(stdout); looks = (looks + 1) % LOOKS_A_SECOND) {
         bool again = looks == 0 && presence_follow_again(&watch->presence);
+        tell_of_store(watch, again); /* before its news */
         e = look_at_registry(watch);
         look_at_presence(watch);
-        tell_of_store(watch, again);
+        tell_of_store(watch, false);
         stop = stop_wait(PAUSE_MS);
     }
     if (stop == STOP_UNREAD) {

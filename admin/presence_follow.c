@@ -26,6 +26,8 @@ static void open_store(struct presence_follow *follow)
 {
     follow->data = mark_of(follow->call, "data.mdb");
     presence_view_open(&follow->view, follow->call);
+    presence_view_begin(&follow->view); /* is presence off? */
+    presence_view_end(&follow->view);
     follow->lock = mark_of(follow->call, "lock.mdb");
     follow->commit = follow->piece = follow->number = follow->done = 0;
     follow->joined = false;

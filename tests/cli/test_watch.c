@@ -34,6 +34,7 @@ static void exec_devreg(const char *arguments)
     for (char *word = strtok(words, " "); word && count < ARGUMENTS_MAX; word = strtok(NULL, " "))
         argv[count++] = word;
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL); /* a shell's background ignores it */
     execv(DEVREG, argv);
     _exit(127);
 }
@@ -141,9 +142,10 @@ static void end(struct watcher *watcher, int signal_number)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Later than any start of a watcher. */
 static struct feed_item item_of(const char *device, enum feed_kind kind, enum reason reason)
 {
-    struct feed_item item = {.kind = kind, .reason = reason, .conn = 3, .time = now_ms() + 1000};
+    struct feed_item item = {.kind = kind, .reason = reason, .conn = 3, .time = now_ms() + DAY};
     strcpy(item.device, device);
     return item;
 }
@@ -365,7 +367,7 @@ static void of_a_store_that_comes_back_only_what_is_new_is_told(void **state)
     struct feed_item items[] = {item_of("a", FEED_ONLINE, REASON_NONE),
                                 item_of("b", FEED_ONLINE, REASON_NONE)};
     (void)state;
-    items[0].time -= DAY;
+    items[0].time -= 2 * DAY;
     struct watcher *watcher = watch("watch");
     pause_it(watcher);
     put_aside();
