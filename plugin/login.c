@@ -215,8 +215,10 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
 {
     struct cached_device *cached;
     struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
-    bool again = connection && connection->state == CONNECTION_LIVE &&
-                 strcmp(connection->device_id, device->id) == 0 &&
+    /* A websocket of 2.0 that SIGHUP asks about looks like a login, also before it is confirmed. */
+    bool known = connection && (connection->state == CONNECTION_LIVE ||
+                                (connection->state == CONNECTION_PENDING && plugin->reloading));
+    bool again = known && strcmp(connection->device_id, device->id) == 0 &&
                  connection->generation == device->generation;
     if (!again)
         plugin_forget(plugin, login->client);
