@@ -299,9 +299,11 @@ static bool job_done(struct presences *presences, struct job *job)
         return false;
     if (!job->payload)
         return true;
-    if (!job->topic)
+    if (job->topic)
+        (void)text_copy(topic, PRESENCE_TOPIC_MAX, job->topic);
+    else
         presence_topic_make(topic, presences->options->presence_topic, &subject);
-    if (!message_send(job->topic ? job->topic : topic, job->payload, job->payload_size))
+    if (!message_send(topic, job->payload, job->payload_size))
         return false;
     presences->messages -= presences->messages > 0;
     job->payload = NULL;
