@@ -113,11 +113,11 @@ void presence_accepted(struct presences *presences, struct connection *connectio
     entry_is_dirty(presences, entry);
 }
 
-/* The newest other connection of the same generation that is in, and stays. */
+/* The newest other connection of the same generation that is in, is recorded, and stays. */
 static struct connection *another(const struct connection *gone)
 {
     struct connection *c = gone->device ? gone->device->connections : NULL;
-    while (c && (c == gone || c->state != CONNECTION_LIVE || c->kicked ||
+    while (c && (c == gone || c->state != CONNECTION_LIVE || c->kicked || !c->conn ||
                  c->generation != gone->generation))
         c = c->next;
     return c;
@@ -325,7 +325,10 @@ void presence_moved(struct presences *presences, const char *device)
     if (!entry)
         return;
     entry->look = entry->record.connections > 0;
-    entry_settle(presences, entry);
+    if (entry->look)
+        entry_is_dirty(presences, entry);
+    else
+        entry_settle(presences, entry);
 }
 
 void presence_tick(struct presences *presences, int64_t now)

@@ -157,7 +157,8 @@ void turn_if_late(struct plugin *plugin, bool may_kick)
 void turn_presence(struct plugin *plugin)
 {
     const int64_t now = clock_steady();
-    if (plugin->turning || now - plugin->told_at < TURN_MS)
+    bool between = plugin->connections.pending.first; /* a take-over is under way */
+    if (plugin->turning || between || now - plugin->told_at < TURN_MS)
         return;
     plugin->told_at = now;
     presence_tick(&plugin->presences, clock_wall());
