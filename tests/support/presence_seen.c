@@ -134,11 +134,13 @@ static void state_settle(struct model_state *state, const struct model_message *
     state->since_first = state->since_last = message->since;
 }
 
+/* An online message does not say when its connection began, a record does. */
 static bool same_content(const struct model_message *a, const struct model_message *b)
 {
     return a->what == b->what && a->conn == b->conn && strcmp(a->client, b->client) == 0 &&
-           a->since == b->since && a->connected_at == b->connected_at &&
-           (a->what == MODEL_ONLINE || a->reason == b->reason);
+           a->since == b->since &&
+           (a->what == MODEL_ONLINE ||
+            (a->reason == b->reason && a->connected_at == b->connected_at));
 }
 
 /* It rises with each change, in each generation; told again it is what it was. */
