@@ -1,5 +1,7 @@
 /* test_reload.c - SIGHUP is routine: the nightly rotation of the log sends it. Mosquitto then asks
  * for every session again, also for those that are away. */
+#include <signal.h>
+
 #include "scene.h"
 #include "watch.h"
 
@@ -54,6 +56,26 @@ static void a_reload_changes_no_presence(void **state)
     client_expect_alive(online);
     check(scene_accept(s, LOGIN(.user = "away-1", .id = "away", .persistent = true))
               ->session_present);
+}
+
+static void a_device_that_a_reload_meets_first_is_told_as_disabled(void **state)
+{
+    struct scene *s = *state;
+    scene_start(s, CONF_WEBSOCKETS CONF);
+    scene_add(s, "pump-7");
+    scene_add(s, "lamp-1");
+    struct client *watch_pump = watch_open(s, "pump-7"), *watch_lamp = watch_open(s, "lamp-1");
+    (void)scene_device(s, "pump-7");
+    (void)scene_websocket(s, LOGIN(.user = "lamp-1", .id = "web"));
+    (void)watch_online(watch_pump);
+    (void)watch_online(watch_lamp);
+    broker_pause(&s->broker);
+    scene_do(s, "disable pump-7");
+    scene_do(s, "disable lamp-1");
+    check(kill(s->broker.pid, SIGHUP) == 0);
+    broker_resume(&s->broker);
+    (void)watch_offline(watch_pump, "disabled");
+    (void)watch_offline(watch_lamp, "disabled");
 }
 
 static void a_reload_lets_no_disabled_device_in(void **state)
@@ -150,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_reload_disconnects_nobody),
         SCENE_TEST(a_reload_changes_no_presence),
+        SCENE_TEST(a_device_that_a_reload_meets_first_is_told_as_disabled),
         SCENE_TEST(a_reload_lets_no_disabled_device_in),
         SCENE_TEST(a_reload_of_sessions_restored_from_the_disk_harms_nothing),
         SCENE_TEST(a_reload_with_a_session_about_to_expire_harms_nothing),
