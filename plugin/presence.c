@@ -100,7 +100,7 @@ void presence_accepted(struct presences *presences, struct connection *connectio
     /* Back before its offline was told, which a delay makes likely: that is still one connection.
      */
     bool back = presences->options->presence_delay && entry->told_online && !entry->current &&
-                entry->left_at;
+                entry->left_at && (!entry->successor || entry->successor == connection);
     presence_use(record, connection->credential);
     record->connections++;
     connection->conn = back ? entry->told_conn : record->connections;
