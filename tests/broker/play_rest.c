@@ -48,8 +48,9 @@ static void wait_a_little(void)
 {
     int64_t next = clock_ms() + LOOK_MS;
     link_ping(&p.swarm, &p.watcher);
-    while (!play_is_killed() && clock_ms() < next)
+    do
         swarm_turn(&p.swarm, LOOK_MS);
+    while (!play_is_killed() && clock_ms() < next);
 }
 
 /* False where the moment for the SIGKILL came first. `past`: is the broker past all that the
