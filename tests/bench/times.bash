@@ -154,20 +154,20 @@ start_row() {
 
 # ---- the longest pause of a publisher while something happens
 
-# pause_while CONTENDER COMMAND ...: prints "median p99.9 longest", in microseconds. $beside is what
-# runs before the publisher begins.
-beside=:
+# pause_while CONTENDER COMMAND ...: prints "median p99.9 longest", in microseconds. $before_pause is
+# what runs before the publisher begins.
+before_pause=:
 pause_while() {
   local contender=$1
   shift
   broker_start "$contender" "$data" || fail "$contender did not start"
-  "$beside"
+  "$before_pause"
   grep '^p000000,' "$(accounts_of "$contender" "$data")" >"$work/pulse"
   load_begin pause pause --accounts "$work/pulse"
   load_await pause subscribed
   "$@"
   load_end pause
-  [ "$beside" = : ] || load_end listen
+  [ "$before_pause" = : ] || load_end listen
   broker_stop
   echo "$(value median_us "$work/pause.out") $(value p999_us "$work/pause.out")" \
     "$(value longest_us "$work/pause.out")" >>"$work/pauses"
@@ -242,7 +242,7 @@ listen_to_presence() {
 wait_for_offline() { load_await listen came; }
 
 restart_row() { # TITLE BAR COMMAND
-  beside=listen_to_presence pause_row "$1" "$2" devreg-presence "$3"
+  before_pause=listen_to_presence pause_row "$1" "$2" devreg-presence "$3"
 }
 
 part_restart() {
