@@ -168,8 +168,9 @@ static void apply(struct batch *batch, struct job *job)
 
 static enum err write_all(struct writer *writer, struct job *jobs)
 {
-    struct batch batch = {.counts = writer->counts};
+    struct batch batch = {.counts = writer->counts, .recount = writer->recount};
     enum err e = txn_write(&batch.txn, writer->store);
+    writer->recount = true; /* what a batch that fails would have counted may never be written */
     if (e)
         return e;
     for (struct job *job = jobs; job; job = job->next)
@@ -186,11 +187,14 @@ static enum err write_all(struct writer *writer, struct job *jobs)
         feed_put(batch.txn, writer->piece + 1, &batch.counts, &batch.feed);
     pack_free(&batch.feed);
     e = txn_commit(batch.txn);
-    if (!e && piece) {
+    if (e)
+        return e;
+    writer->recount = false;
+    if (piece) {
         writer->counts = batch.counts;
         writer->piece++;
     }
-    return e;
+    return ERR_OK;
 }
 
 static void *run(void *context)

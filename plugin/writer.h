@@ -57,6 +57,7 @@ struct writer {
     atomic_bool stop;
     struct presence_counts counts; /* as of the last piece of the feed */
     uint64_t piece;                /* its number */
+    bool recount;                  /* a batch failed: the next one counts anew */
 };
 
 /* Nothing else may begin a write scope on `store` from the first job until writer_close. The thread
