@@ -19,7 +19,7 @@ void actor_init(struct fleet *fleet, struct actor *actor, size_t number)
     for (size_t i = 0; i < SLOTS; i++) {
         struct slot *slot = &actor->slots[i];
         slot->actor = actor;
-        (void)snprintf(slot->client_id, sizeof slot->client_id, "%s%s", actor->id,
+        (void)snprintf(slot->client_id, sizeof slot->client_id, "%.12s%s", actor->id,
                        i == 0   ? ""
                        : i == 1 ? ".b"
                                 : ".c");

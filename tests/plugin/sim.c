@@ -110,6 +110,11 @@ int sim_protocol(const struct mosquitto *client)
     return client->protocol;
 }
 
+bool sim_clean(const struct mosquitto *client)
+{
+    return client->clean;
+}
+
 size_t sim_subscriptions(const struct mosquitto *client)
 {
     return client->subscription_count;
@@ -216,7 +221,9 @@ void sim_dispose(struct mosquitto *client)
 void sim_finish(struct mosquitto *client, int reason)
 {
     client->websockets = client->websockets && IS_2_1;
+    client->ends = true;
     tell_end(client, reason);
+    client->ends = false;
     client->state = SIM_OFFLINE;
     sim_send_will(client);
     if (client->expiry && client->expiry != NEVER) {
@@ -230,7 +237,7 @@ void sim_finish(struct mosquitto *client, int reason)
 /* do_disconnect */
 void sim_disconnect(struct mosquitto *client, int reason)
 {
-    if (client->state == SIM_CLOSING)
+    if (client->state == SIM_CLOSING || client->ends)
         return;
     if (!client->websockets || IS_2_1) {
         sim_finish(client, reason);
@@ -268,7 +275,7 @@ static void describe(struct mosquitto *client, const struct sim_login *login)
     client->password = text_set(&client->password_text, login->password);
     client->address = "192.0.2.1";
     client->protocol = login->protocol;
-    client->keepalive = 60;
+    client->keepalive = SIM_KEEPALIVE_S;
     client->clean = login->clean;
     client->expiry = login->protocol == 5 ? login->expiry : login->clean ? 0 : NEVER;
     client->websockets = login->websockets;

@@ -28,7 +28,8 @@
 enum {
     SIM_CLIENTS = 2048, /* clients at a time, offline sessions and those not freed yet included */
     SIM_TEXT_MAX = 160, /* bytes of a client id, username, password, topic */
-    SIM_SUBSCRIPTIONS = 8
+    SIM_SUBSCRIPTIONS = 8,
+    SIM_KEEPALIVE_S = 60 /* of every client */
 };
 
 /* ms since 1970: when the first sim_start finds the clock. */
@@ -113,6 +114,7 @@ size_t sim_place(const struct mosquitto *client);
 const char *sim_id(const struct mosquitto *client);
 const char *sim_username(const struct mosquitto *client);
 int sim_protocol(const struct mosquitto *client);
+bool sim_clean(const struct mosquitto *client);
 size_t sim_subscriptions(const struct mosquitto *client);
 /* Is it being kicked at this moment? */
 bool sim_kicking(const struct mosquitto *client);

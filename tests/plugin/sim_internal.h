@@ -23,6 +23,7 @@ struct mosquitto {
     struct mosquitto *next; /* of the same hash in `by_id`, or of those to be freed */
     bool listed;            /* in `by_id` */
     bool quits;             /* its will is withheld */
+    bool ends;              /* DISCONNECT is under way */
     bool again;             /* SIGHUP asks for it */
     const char *id, *username, *password, *address; /* these, or NULL */
     struct text id_text, username_text, password_text, will;

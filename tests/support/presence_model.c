@@ -31,7 +31,6 @@ static void event_begin(struct model_device *device)
         struct model_state *state = state_push(device);
         *state = device->states[i];
         state->event = device->events;
-        state->cut_short = false;
     }
     device->now = end;
 }
@@ -51,6 +50,17 @@ static void state_set(struct model_device *device, const struct model_state *sta
     device->states[0] = *state;
     device->now = 0;
     device->count = 1;
+}
+
+/* Of the states that hold, those that are the same count once. */
+static void event_end(struct model_device *device)
+{
+    for (size_t i = device->now; i < device->count; i++) {
+        for (size_t n = device->count; n-- > i + 1;) {
+            if (memcmp(&device->states[i], &device->states[n], sizeof *device->states) == 0)
+                model_state_drop(device, n);
+        }
+    }
 }
 
 void model_init(struct model_device *device, const char *id, const struct model_rules *rules)
@@ -80,6 +90,7 @@ void model_add(struct model_device *device, uint64_t generation)
 void model_remove(struct model_device *device)
 {
     device->there = false;
+    device->lapsed = true;
     device->generation = 0;
     begin_anew(device);
 }
@@ -100,27 +111,39 @@ static void live_drop(struct model_state *state, struct model_connection *connec
     *connection = state->live[--state->live_count];
 }
 
-/* The newest. */
+/* The newest that stays; NULL for none. */
 static const struct model_connection *live_newest(const struct model_state *state)
 {
-    const struct model_connection *newest = state->live;
-    for (size_t i = 1; i < state->live_count; i++)
-        newest = state->live[i].order > newest->order ? &state->live[i] : newest;
+    const struct model_connection *newest = NULL;
+    for (size_t i = 0; i < state->live_count; i++) {
+        const struct model_connection *c = &state->live[i];
+        if (!c->leaving && (!newest || c->order > newest->order))
+            newest = c;
+    }
     return newest;
 }
 
-/* Where an offline in between was not told, the device was online all the time. */
+static void since_widen(struct model_state *state, int64_t first, int64_t last)
+{
+    state->since_first = first < state->since_first ? first : state->since_first;
+    state->since_last = last > state->since_last ? last : state->since_last;
+}
+
+/* It is online since now. But if an offline in between was not told, since then; and if the online
+ * that it takes over was not told, since then or now. */
 static void since_when(const struct model_device *device, struct model_state *state, int64_t time)
 {
-    state->since_first = state->since_last = time;
+    bool begins = state->what != MODEL_ONLINE;
+    if (begins)
+        state->since_first = state->since_last = time;
     for (size_t i = 0; i < device->now; i++) {
         const struct model_state *past = &device->states[i];
-        if (past->what != MODEL_ONLINE || past->generation != state->generation)
+        if (past->generation != state->generation || past->what == state->what)
             continue;
-        if (past->since_first < state->since_first)
-            state->since_first = past->since_first;
-        if (past->since_last > state->since_last)
-            state->since_last = past->since_last;
+        if (!begins)
+            since_widen(state, time, time);
+        else if (past->what == MODEL_ONLINE)
+            since_widen(state, past->since_first, past->since_last);
     }
 }
 
@@ -129,7 +152,7 @@ static void state_accept(const struct model_device *device, struct model_state *
 {
     struct model_connection *old = live_find(state, connection->client);
     bool stands = old && old->conn == state->current;
-    bool alone = !state->live_count;
+    bool alone = !state->current;
     if (old)
         live_drop(state, old);
     if (state->live_count == MODEL_LIVE_MAX)
@@ -150,27 +173,11 @@ static void state_accept(const struct model_device *device, struct model_state *
         return;
     }
     state->current = new->conn;
-    if (state->what != MODEL_ONLINE)
-        since_when(device, state, connection->time);
+    since_when(device, state, connection->time);
     state->what = MODEL_ONLINE;
     state->about = *new;
     state->reasons = 0;
     state->vague = state->held = false;
-}
-
-void model_accept(struct model_device *device, uint64_t generation,
-                  const struct model_connection *connection)
-{
-    if (!device->there || generation != device->generation)
-        return;
-    event_begin(device);
-    for (size_t i = device->now; i < device->count; i++) {
-        struct model_state *state = &device->states[i];
-        state->unwatched += device->off;
-        state->vague |= device->off;
-        if (!device->off)
-            state_accept(device, state, connection);
-    }
 }
 
 static unsigned reasons_of(const struct model_rules *rules, unsigned ends)
@@ -192,6 +199,14 @@ static unsigned reasons_of(const struct model_rules *rules, unsigned ends)
     return reasons;
 }
 
+/* Offline since the last connection ended. */
+static void state_leave(struct model_state *state)
+{
+    state->what = MODEL_OFFLINE;
+    state->since_first = state->since_last = state->left_at;
+    state->waits = false;
+}
+
 static void state_end(struct model_state *state, const char *client, unsigned reasons, int64_t time,
                       bool delay)
 {
@@ -202,8 +217,9 @@ static void state_end(struct model_state *state, const char *client, unsigned re
     live_drop(state, gone);
     if (!stood)
         return;
-    if (state->live_count) {
-        state->about = *live_newest(state);
+    const struct model_connection *newest = live_newest(state);
+    if (newest) {
+        state->about = *newest;
         state->current = state->about.conn;
         state->held = false;
         return;
@@ -215,9 +231,123 @@ static void state_end(struct model_state *state, const char *client, unsigned re
         state->waits = true;
         return;
     }
-    state->what = MODEL_OFFLINE;
-    state->since_first = state->since_last = time;
-    state->cut_short = true;
+    state_leave(state);
+}
+
+/* It comes back in time: what was told last stays. */
+static void accept_back(struct model_device *device, const struct model_state *state,
+                        const struct model_state *told, const struct model_connection *connection)
+{
+    struct model_state *back = state_push(device);
+    *back = *state;
+    back->about = told->about;
+    back->since_first = told->since_first;
+    back->since_last = told->since_last;
+    back->waits = true;
+    state_accept(device, back, connection);
+}
+
+/* With a delay, one that comes in place of the connection that the state is about may count as one
+ * that came back in time: then that, or one before it since the last rest, stays. */
+static void accept_either(struct model_device *device, struct model_state *state,
+                          const struct model_connection *connection)
+{
+    const struct model_connection *old = live_find(state, connection->client);
+    bool stands = old && old->conn == state->current;
+    bool back = device->rules->delay && (state->waits || stands);
+    for (size_t i = 0; back && i < device->now; i++) {
+        const struct model_state *past = &device->states[i];
+        if (past->what == MODEL_ONLINE && past->generation == state->generation &&
+            past->about.conn != state->about.conn)
+            accept_back(device, state, past, connection);
+    }
+    if (connection->crowded && old && !stands) {
+        struct model_state *passed = state_push(device);
+        *passed = *state;
+        passed->current = 0;
+        state_accept(device, passed, connection);
+    }
+    if (back && stands)
+        accept_back(device, state, state, connection);
+    state_accept(device, state, connection);
+}
+
+void model_accept(struct model_device *device, uint64_t generation,
+                  const struct model_connection *connection)
+{
+    if (!device->there || generation != device->generation)
+        return;
+    event_begin(device);
+    for (size_t i = device->now, end = device->count; i < end; i++) {
+        struct model_state *state = &device->states[i];
+        state->unwatched += device->off;
+        state->vague |= device->off;
+        if (!device->off)
+            accept_either(device, state, connection);
+    }
+    event_end(device);
+}
+
+static bool is_there(const struct model_device *device, const struct model_state *state)
+{
+    for (size_t i = device->now; i < device->count; i++) {
+        if (memcmp(&device->states[i], state, sizeof *state) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of one that waits: the offline that it comes to may be told as well. */
+static void state_fork(struct model_device *device, const struct model_state *state)
+{
+    struct model_state left;
+    memcpy(&left, state, sizeof left);
+    state_leave(&left);
+    if (!is_there(device, &left))
+        memcpy(state_push(device), &left, sizeof left);
+}
+
+static bool online_may_be_untold(const struct model_device *device)
+{
+    bool may = false;
+    for (size_t i = 0; i < device->now; i++)
+        may |= device->states[i].what != MODEL_ONLINE;
+    return may;
+}
+
+void model_leaving(struct model_device *device, const char *client, bool surely)
+{
+    for (size_t i = device->now; i < device->count; i++) {
+        struct model_connection *connection = live_find(&device->states[i], client);
+        if (!connection)
+            continue;
+        connection->leaving |= surely;
+        connection->may_leave |= !surely;
+    }
+}
+
+/* If those leave that may. False where none may. */
+static bool all_leave(struct model_state *state)
+{
+    bool may = false;
+    for (size_t i = 0; i < state->live_count; i++) {
+        may |= state->live[i].may_leave;
+        state->live[i].leaving |= state->live[i].may_leave;
+    }
+    return may;
+}
+
+/* One of the states that hold: there may be more of them. */
+static void end_either(struct model_device *device, struct model_state *state, const char *client,
+                       unsigned reasons, int64_t time)
+{
+    bool delay = device->rules->delay, untold = online_may_be_untold(device);
+    state_end(state, client, reasons, time, delay);
+    if (state->what == MODEL_ONLINE && untold)
+        since_widen(state, state->about.time, state->about.time);
+    /* Where the offline from before goes on, there is no delay. */
+    if (state->waits && (untold || device->rules->delay_at_any_time))
+        state_fork(device, state);
 }
 
 void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time)
@@ -226,15 +356,16 @@ void model_end_either(struct model_device *device, const char *client, unsigned 
     if (!live_find(&device->states[device->now], client))
         return;
     event_begin(device);
-    size_t stop = device->count;
-    for (size_t i = device->now; i < stop; i++) {
-        struct model_state told = device->states[i];
-        state_end(&told, client, reasons, time, false);
-        bool left = told.what == MODEL_OFFLINE;
-        if (device->rules->delay && left)
-            *state_push(device) = told; /* when the delay is over */
-        state_end(&device->states[i], client, reasons, time, device->rules->delay);
+    for (size_t i = device->now, stop = device->count; i < stop; i++) {
+        struct model_state others = device->states[i];
+        if (all_leave(&others)) {
+            struct model_state *state = state_push(device);
+            *state = others;
+            end_either(device, state, client, reasons, time);
+        }
+        end_either(device, &device->states[i], client, reasons, time);
     }
+    event_end(device);
 }
 
 void model_end(struct model_device *device, const char *client, enum model_end end, int64_t time)
@@ -242,15 +373,24 @@ void model_end(struct model_device *device, const char *client, enum model_end e
     model_end_either(device, client, 1u << end, time);
 }
 
-void model_delay_over(struct model_device *device, bool over)
+bool model_waits(const struct model_device *device)
 {
-    for (size_t i = device->count; i-- > device->now;) {
-        const struct model_state *state = &device->states[i];
-        if (over ? state->waits : state->cut_short)
+    bool waits = false;
+    for (size_t i = device->now; i < device->count; i++)
+        waits |= device->states[i].waits;
+    return waits;
+}
+
+void model_delay_over(struct model_device *device, bool surely)
+{
+    for (size_t i = device->now, stop = device->count; i < stop; i++) {
+        if (device->states[i].waits)
+            state_fork(device, &device->states[i]);
+    }
+    for (size_t i = device->count; surely && i-- > device->now;) {
+        if (device->states[i].waits)
             model_state_drop(device, i);
     }
-    if (device->now == device->count)
-        give_up(device, "the delay that was seen to be over is not, or the other way round");
 }
 
 /* The broker. */
@@ -260,7 +400,7 @@ static void state_close(struct model_state *state, enum reason reason)
 {
     state->live_count = 0;
     state->current = 0;
-    state->waits = state->cut_short = false;
+    state->waits = false;
     if (state->what != MODEL_ONLINE)
         return;
     state->what = MODEL_OFFLINE;
@@ -281,12 +421,23 @@ static void state_stop(struct model_state *state, int64_t time)
     state->since_first = state->since_last = waited ? state->left_at : time;
 }
 
-void model_stop(struct model_device *device, int64_t time)
+static void all_stop(struct model_device *device, int64_t time)
 {
     event_begin(device);
     for (size_t i = device->now; i < device->count; i++)
         state_stop(&device->states[i], time);
+}
+
+void model_stop(struct model_device *device, int64_t time)
+{
+    all_stop(device, time);
     model_rest(device);
+}
+
+void model_stop_unwritten(struct model_device *device, int64_t time)
+{
+    all_stop(device, time);
+    model_kill(device);
 }
 
 void model_kill(struct model_device *device)
@@ -310,6 +461,7 @@ void model_start(struct model_device *device, bool presence)
 
 void model_rest(struct model_device *device)
 {
+    device->lapsed = false;
     while (device->now)
         model_state_drop(device, device->now - 1);
 }

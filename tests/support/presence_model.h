@@ -26,15 +26,16 @@
 enum {
     MODEL_ID_MAX = 64, /* bytes of a device id, of a client id */
     MODEL_LIVE_MAX = 8,
-    MODEL_STATES_MAX = 96,
+    MODEL_STATES_MAX = 200,
     MODEL_LINE_MAX = 1000
 };
 
 /* What differs from one broker, or set of options, to another. */
 struct model_rules {
-    bool tells_ends; /* Mosquitto 2.1: why a connection ended */
-    bool delay;      /* plugin_opt_presence_delay is not 0 */
-    bool times;      /* `connected_at` and `since` are looked at too, to the ms */
+    bool tells_ends;        /* Mosquitto 2.1: why a connection ended */
+    bool delay;             /* plugin_opt_presence_delay is not 0 */
+    bool delay_at_any_time; /* nobody says when it is over: what waits may be told at any time */
+    bool times;             /* `connected_at` and `since` are looked at too, to the ms */
 };
 
 /* How a connection ended. The last ones: devreg closed it, since its device or what it was let in
@@ -60,8 +61,12 @@ struct model_connection {
     int protocol; /* 3, 4, 5 */
     bool persistent;
     uint16_t keepalive;
-    int64_t time;             /* when it came */
-    uint64_t order;           /* which one of the device's it was */
+    int64_t time;   /* when it came */
+    uint64_t order; /* which one of the device's it was */
+    /* The broker handled it at once with other take-overs of the device, so the state may pass to
+     * it: the caller's to say. */
+    bool crowded;
+    bool leaving, may_leave;  /* devreg is about to close it, or may be */
     uint64_t conn, conn_more; /* its number: `conn` to `conn + conn_more` */
 };
 
@@ -77,7 +82,6 @@ struct model_state {
     bool held;                       /* there is one */
     bool vague;                      /* of an offline device: any connection and reason */
     bool waits;                      /* it may come back before it is told offline */
-    bool cut_short;                  /* offline since the latest end, which a delay may hold */
     uint64_t current;                /* conn of the live connection that stands for it */
     int64_t left_at;                 /* when the last connection that stood for it ended */
     unsigned reasons;                /* offline: 1u << each one that may be given */
@@ -118,8 +122,9 @@ struct model_message {
 struct model_device {
     const struct model_rules *rules; /* lent */
     char id[MODEL_ID_MAX + 1];
-    bool there; /* in the registry */
-    bool off;   /* the broker runs with presence off */
+    bool there;  /* in the registry */
+    bool lapsed; /* removed since the last rest: what it was may still be told for a moment */
+    bool off;    /* the broker runs with presence off */
     uint64_t generation;
     unsigned events;
     size_t now, count;
@@ -147,15 +152,24 @@ void model_end(struct model_device *device, const char *client, enum model_end e
  */
 void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time);
 
+/* devreg has found out that it has to close that one, or may have: the state does not pass to it
+ * any more. */
+void model_leaving(struct model_device *device, const char *client, bool surely);
+
 /* The broker. At a SIGKILL whatever happened since the last rest may be on the disk or not. */
 void model_stop(struct model_device *device, int64_t time);
+/* SIGTERM while the disk is full: what is recorded then may be there or not. */
+void model_stop_unwritten(struct model_device *device, int64_t time);
 void model_kill(struct model_device *device);
 void model_start(struct model_device *device, bool presence);
 
 /* All that happened has been recorded and published; what a delay still holds has not. */
 void model_rest(struct model_device *device);
-/* With a delay: it is surely over, or surely not. Without this call either may be. */
-void model_delay_over(struct model_device *device, bool over);
+/* The delay of a device that is away, if it is, may be over by now, or surely is. Without this call
+ * it is not. */
+void model_delay_over(struct model_device *device, bool surely);
+/* May it be away, and not told so yet because of the delay? */
+bool model_waits(const struct model_device *device);
 
 /* NULL, or the device's name and what is wrong; lent until the next call. `message` was published
  * just now, with a retained flag that a subscriber sees or not. */

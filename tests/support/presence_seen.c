@@ -134,29 +134,30 @@ static void state_settle(struct model_state *state, const struct model_message *
     state->since_first = state->since_last = message->since;
 }
 
-/* An online message does not say when its connection began, a record does. */
-static bool same_content(const struct model_message *a, const struct model_message *b)
+/* As far as both are known. One that came back within the delay is in the record, and not told. */
+static bool same_content(const struct model_message *a, const struct model_message *b, bool delay)
 {
-    return a->what == b->what && a->conn == b->conn && strcmp(a->client, b->client) == 0 &&
-           a->since == b->since &&
-           (a->what == MODEL_ONLINE ||
-            (a->reason == b->reason && a->connected_at == b->connected_at));
+    const unsigned both = a->has & b->has;
+    bool same = delay || (strcmp(a->client, b->client) == 0 &&
+                          (!(both & MODEL_HAS_CONNECTED_AT) || a->connected_at == b->connected_at));
+    return same && a->what == b->what && a->conn == b->conn && a->since == b->since &&
+           (a->what == MODEL_ONLINE || !(both & MODEL_HAS_REASON) || a->reason == b->reason);
 }
 
-/* It rises with each change, in each generation; told again it is what it was. */
+/* It rises with each change of the device, whatever its generation; told again it is what it was.
+ */
 static bool seq_rises(struct model_device *device, const struct model_message *message)
 {
-    const unsigned all = MODEL_HAS_SEQ | MODEL_HAS_GENERATION | MODEL_HAS_SINCE;
-    const struct model_message *latest = &device->latest;
-    bool fits = message->generation > latest->generation ||
-                (message->generation == latest->generation &&
-                 (message->seq > latest->seq ||
-                  (message->seq == latest->seq && same_content(message, latest))));
+    const unsigned all = MODEL_HAS_SEQ | MODEL_HAS_CONN | MODEL_HAS_CLIENT | MODEL_HAS_SINCE;
+    struct model_message *latest = &device->latest;
     if (message->what == MODEL_NONE || (message->has & all) != all)
         return true;
-    if (fits)
-        device->latest = *message;
-    return fits;
+    if (message->seq == latest->seq)
+        return same_content(message, latest, device->rules->delay);
+    if (message->seq < latest->seq)
+        return false;
+    *latest = *message;
+    return true;
 }
 
 static size_t message_text(char *line, size_t size, const struct model_message *m)
@@ -264,7 +265,8 @@ static const char *look_at(struct model_device *device, const struct model_messa
 
 const char *model_seen(struct model_device *device, const struct model_message *message)
 {
-    return look_at(device, message, 0);
+    bool of_it = (message->has & MODEL_HAS_GENERATION) && message->generation == device->generation;
+    return device->lapsed && !of_it ? NULL : look_at(device, message, 0);
 }
 
 const char *model_check(struct model_device *device, const struct model_message *message)

@@ -1,0 +1,158 @@
+#include "tests/plugin/disk.h"
+
+#include <time.h>
+
+#include "plugin/writer.h"
+
+enum { PAUSE_NS = 20000 };
+
+/* First in, first out. */
+struct fifo {
+    struct job *first, *last;
+};
+
+static struct {
+    struct writer *writer; /* of the latest job */
+    struct fifo held, done;
+    bool holds, quiet;
+    atomic_bool fails;
+    atomic_bool failed; /* something, since that was asked last */
+    size_t jobs;
+} disk;
+
+/* The linker's names. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c) */
+bool __real_writer_submit(struct writer *writer, struct job *job);
+struct job *__real_writer_collect(struct writer *writer);
+struct job *__real_writer_close(struct writer *writer);
+enum err __real_txn_write(struct txn **txn, struct store *store);
+bool __wrap_writer_submit(struct writer *writer, struct job *job);
+struct job *__wrap_writer_collect(struct writer *writer);
+struct job *__wrap_writer_close(struct writer *writer);
+enum err __wrap_txn_write(struct txn **txn, struct store *store);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c) */
+
+static void push(struct fifo *fifo, struct job *job)
+{
+    job->next = NULL;
+    *(fifo->first ? &fifo->last->next : &fifo->first) = job;
+    fifo->last = job;
+}
+
+static struct job *pop(struct fifo *fifo)
+{
+    struct job *job = fifo->first;
+    if (job)
+        fifo->first = job->next;
+    return job;
+}
+
+/* Those that are done, in their order. Returns how many. */
+static size_t take(struct job *jobs)
+{
+    size_t count = 0;
+    for (struct job *next; jobs; jobs = next, count++) {
+        next = jobs->next;
+        push(&disk.done, jobs);
+    }
+    return count;
+}
+
+void disk_let_go(void)
+{
+    for (struct job *job; (job = pop(&disk.held));)
+        (void)__real_writer_submit(disk.writer, job);
+}
+
+static void write_all(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    size_t left = 0;
+    for (const struct job *job = disk.held.first; job; job = job->next)
+        left++;
+    disk_let_go();
+    while (left) {
+        left -= take(__real_writer_collect(disk.writer));
+        if (left)
+            (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void go_on(void)
+{
+    if (!disk.holds)
+        write_all();
+}
+
+/* Whoever writes the registry does it on another thread. */
+enum err __wrap_txn_write(struct txn **txn, struct store *store)
+{
+    bool writer =
+        disk.writer && disk.writer->runs && pthread_equal(pthread_self(), disk.writer->thread);
+    if (!writer || !atomic_load(&disk.fails))
+        return __real_txn_write(txn, store);
+    atomic_store(&disk.failed, true);
+    return ERR_FULL;
+}
+
+bool __wrap_writer_submit(struct writer *writer, struct job *job)
+{
+    disk.writer = writer;
+    disk.jobs++;
+    job->result = ERR_OK;
+    push(&disk.held, job);
+    go_on();
+    return true;
+}
+
+struct job *__wrap_writer_collect(struct writer *writer)
+{
+    (void)writer;
+    struct job *jobs = disk.quiet ? NULL : disk.done.first;
+    if (jobs)
+        disk.done = (struct fifo){NULL, NULL};
+    return jobs;
+}
+
+struct job *__wrap_writer_close(struct writer *writer)
+{
+    disk.holds = false;
+    disk.writer = writer;
+    if (disk.held.first)
+        go_on();
+    (void)take(__real_writer_close(writer));
+    struct job *jobs = disk.done.first;
+    disk.done = (struct fifo){NULL, NULL};
+    return jobs;
+}
+
+void disk_hold(bool hold)
+{
+    disk.holds = hold;
+    if (disk.held.first)
+        go_on();
+}
+
+void disk_fail(bool fail)
+{
+    atomic_store(&disk.fails, fail);
+}
+
+bool disk_fails(void)
+{
+    return atomic_load(&disk.fails);
+}
+
+bool disk_has_failed(void)
+{
+    return atomic_exchange(&disk.failed, false);
+}
+
+void disk_keep_quiet(bool quiet)
+{
+    disk.quiet = quiet;
+}
+
+size_t disk_jobs(void)
+{
+    return disk.jobs;
+}
