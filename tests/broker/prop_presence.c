@@ -11,7 +11,7 @@
  * once a device that came last has been told online and offline. Then a new subscription is
  * answered with exactly what stands there.
  *
- * DEVREG_HISTORIES sets how many, DEVREG_SEED which. */
+ * DEVREG_HISTORIES sets how many, DEVREG_SEED which; DEVREG_DELAY=1 plays some with a delay. */
 #include <string.h>
 #include <sys/resource.h>
 
