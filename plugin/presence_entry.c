@@ -143,7 +143,7 @@ bool entry_forget(struct presences *presences, struct presence_entry *entry, int
 {
     if (entry->forgotten)
         return true;
-    if (!presence_submit_delete(presences, entry->device, now))
+    if (!presence_submit_delete(presences, entry, now))
         return false;
     entry_leave_list(entry);
     entry->in_flight++;

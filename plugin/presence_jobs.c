@@ -37,10 +37,13 @@ static bool submit(struct presences *presences, struct job *job)
     return true;
 }
 
-bool presence_submit_delete(struct presences *presences, const char *device, int64_t now)
+bool presence_submit_delete(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
-    struct job *job = job_new(JOB_DELETE, device, now);
-    return job && submit(presences, job);
+    struct job *job = job_new(JOB_DELETE, entry->device, now);
+    if (!job)
+        return false;
+    job->entry = entry;
+    return submit(presences, job);
 }
 
 bool presence_submit_forget(struct presences *presences, const char *topic)
@@ -189,6 +192,7 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
     struct job *job = job_new(JOB_PUT, entry->device, now);
     if (!job)
         return false;
+    job->entry = entry;
     if (placed || moved || !presences->options->presence)
         entry->record.place = presences->place;
     job->moved = moved;
@@ -220,12 +224,6 @@ static void job_failed(struct presences *presences, struct job *job)
     presences->failed_end = &job->next;
 }
 
-static struct presence_entry *entry_of(const struct presences *presences, const struct job *job)
-{
-    bool of_device = job->kind == JOB_PUT || job->kind == JOB_DELETE;
-    return of_device ? entry_find(presences, job->item.device) : NULL;
-}
-
 /* While it was on its way something was changed that names no device: it may be gone. */
 static void verify(struct presences *presences, struct presence_entry *entry, int64_t now)
 {
@@ -237,24 +235,22 @@ static void verify(struct presences *presences, struct presence_entry *entry, in
 
 static void settle(struct presences *presences, const struct job *job)
 {
-    struct presence_entry *entry = entry_of(presences, job);
+    struct presence_entry *entry = job->entry;
     if (!entry)
         return;
-    entry->in_flight--;
     if (entry->epoch != presences->epoch && !entry->forgotten) {
         entry->epoch = presences->epoch;
         verify(presences, entry, job->item.time);
-        entry = entry_of(presences, job);
     }
-    if (entry)
-        entry_settle(presences, entry);
+    entry->in_flight--;
+    entry_settle(presences, entry);
 }
 
 /* Is it the record of a generation that was removed since? Its JOB_DELETE may be written already.
  */
-static bool is_obsolete(const struct presences *presences, const struct job *job)
+static bool is_obsolete(const struct job *job)
 {
-    const struct presence_entry *entry = entry_of(presences, job);
+    const struct presence_entry *entry = job->entry;
     return entry && job->kind == JOB_PUT &&
            (entry->forgotten || entry->record.generation != job->generation);
 }
@@ -267,7 +263,7 @@ void presence_retry(struct presences *presences, bool at_once)
     presences->failed = NULL;
     for (; job; job = next) {
         next = job->next;
-        if (is_obsolete(presences, job)) {
+        if (is_obsolete(job)) {
             settle(presences, job);
             job_free(job);
         } else {

@@ -12,7 +12,7 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
                      int64_t now);
 
 /* False for want of memory, or of a thread. */
-bool presence_submit_delete(struct presences *presences, const char *device, int64_t now);
+bool presence_submit_delete(struct presences *presences, struct presence_entry *entry, int64_t now);
 bool presence_submit_forget(struct presences *presences, const char *topic);
 bool presence_submit_walked(struct presences *presences);
 

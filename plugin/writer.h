@@ -18,6 +18,8 @@
 
 #include "registry/presence_feed.h"
 
+struct presence_entry;
+
 enum job_kind {
     JOB_PUT,    /* store the record */
     JOB_DELETE, /* forget the device; what it had published is to be cleared: `old_topic` */
@@ -39,8 +41,9 @@ struct job {
     struct feed_item item; /* its device is the job's; `kind` is not used */
     uint64_t generation, seq;
     struct pack record; /* as presence_encode made it */
-    /* The submitter's: what is to be published when it is done. From the broker's memory. */
-    void *payload;
+    /* The submitter's. */
+    struct presence_entry *entry; /* that it is of, which stays until it is done; or NULL */
+    void *payload; /* what is to be published when it is done, from the broker's memory */
     size_t payload_size;
     char *topic;     /* where, if the pattern names attributes; else NULL */
     char *old_topic; /* set by the writer: where a message stood that is to be cleared; or NULL */
