@@ -58,6 +58,8 @@ conf_of() { # CONTENDER DIR
   devreg*)
     printf 'plugin %s\nplugin_opt_registry %s\n' "$plugin" "$2/registry"
     [ "$1" != devreg ] || echo "plugin_opt_presence off"
+    [ "$1" != devreg-saved ] || printf 'plugin_opt_presence_format %s\npersistence true\npersistence_location %s/\n' \
+      "${format:-json}" "$work"
     ;;
   esac
 }
@@ -69,11 +71,18 @@ fresh_presence() { # DIR
   cp -a "$1/$presence_before" "$1/registry/presence"
 }
 
+# With devreg-saved also with mosquitto.db, if there is one.
+fresh_saved() { # DIR
+  rm -f "$work/mosquitto.db"
+  [ ! -f "$1/saved.db" ] || cp "$1/saved.db" "$work/mosquitto.db"
+}
+
 broker_start() { # CONTENDER DIR [callgrind]
   local command=("$mosquitto")
   free_port
   { conf_common && conf_of "$1" "$2" && echo "listener $port 127.0.0.1"; } >"$work/mosquitto.conf"
   [ "${1#devreg}" = "$1" ] || fresh_presence "$2"
+  [ "$1" != devreg-saved ] || fresh_saved "$2"
   rm -f "$work"/callgrind.out*
   if [ -n "${3-}" ]; then
     command=(valgrind -q --tool=callgrind --instr-atstart=no --trace-children=yes

@@ -11,6 +11,12 @@ struct listener {
     double first, last;
 };
 
+static bool counts(const struct load *load, const struct mqtt_packet *packet)
+{
+    size_t length = strlen(load->begin);
+    return packet->payload_size >= length && memcmp(packet->payload, load->begin, length) == 0;
+}
+
 static void listen_packet(struct loop *loop, struct client *client,
                           const struct mqtt_packet *packet)
 {
@@ -21,6 +27,8 @@ static void listen_packet(struct loop *loop, struct client *client,
     } else if (packet->type == MQTT_SUBACK && packet->code == 0) {
         print_count("subscribed", 1);
     } else if (packet->type == MQTT_PUBLISH) {
+        if (!counts(listener->load, packet))
+            return;
         listener->last = now();
         if (listener->came++ == 0)
             listener->first = listener->last;

@@ -18,12 +18,13 @@ static const char usage[] =
     "             [--then-exit]\n"
     "  churn      --accounts FILE --clients N --messages CONNECTS [--window W]\n"
     "  pause      --accounts FILE\n"
-    "  listen     --accounts FILE --topic FILTER --messages M\n"
+    "  listen     --accounts FILE --topic FILTER --messages M [--begin TEXT]\n"
+    "  retain     --accounts FILE --topic TOPIC --messages M\n"
     "  passwords  --accounts FILE --clients N\n"
     "  ready      [--accounts FILE] [--pid BROKER]\n"
     "  run        -- COMMAND [ARGUMENT ...]\n"
-    "--topic T is what publish and pause publish on, and listen subscribes to: %u in it is the "
-    "first account's id.\n"
+    "--topic T is what publish, pause and retain publish on, and listen subscribes to: %u in it is "
+    "the first account's id.\n"
     "--skip K leaves out the first K accounts; --patience S gives up after S seconds of silence.\n";
 
 static const struct verb {
@@ -34,6 +35,7 @@ static const struct verb {
     {"churn", load_churn},         {"pause", load_pause},
     {"passwords", load_passwords}, {"listen", load_listen},
     {"ready", load_ready},         {"run", load_run},
+    {"retain", load_retain},
 };
 
 void print_count(const char *name, uint64_t value)
@@ -195,6 +197,9 @@ static void option_parse(struct load *load, int option, const char *value)
     case 'b':
         load->pid = (long)number(value, INT32_MAX);
         break;
+    case 'g':
+        load->begin = value;
+        break;
     case 'x':
         load->then_exit = true;
         break;
@@ -206,12 +211,19 @@ static void option_parse(struct load *load, int option, const char *value)
 static void options_parse(struct load *load, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"at", required_argument, NULL, 'a'},      {"accounts", required_argument, NULL, 'f'},
-        {"clients", required_argument, NULL, 'n'}, {"skip", required_argument, NULL, 's'},
-        {"window", required_argument, NULL, 'w'},  {"messages", required_argument, NULL, 'm'},
-        {"qos", required_argument, NULL, 'q'},     {"patience", required_argument, NULL, 'p'},
-        {"pid", required_argument, NULL, 'b'},     {"then-exit", no_argument, NULL, 'x'},
-        {"topic", required_argument, NULL, 't'},   {NULL, 0, NULL, 0},
+        {"at", required_argument, NULL, 'a'},
+        {"accounts", required_argument, NULL, 'f'},
+        {"clients", required_argument, NULL, 'n'},
+        {"skip", required_argument, NULL, 's'},
+        {"window", required_argument, NULL, 'w'},
+        {"messages", required_argument, NULL, 'm'},
+        {"qos", required_argument, NULL, 'q'},
+        {"patience", required_argument, NULL, 'p'},
+        {"pid", required_argument, NULL, 'b'},
+        {"then-exit", no_argument, NULL, 'x'},
+        {"topic", required_argument, NULL, 't'},
+        {"begin", required_argument, NULL, 'g'},
+        {NULL, 0, NULL, 0},
     };
     for (;;) {
         int option = getopt_long(argc, argv, "+", options, NULL);
@@ -244,7 +256,7 @@ static const struct verb *verb_find(const char *name)
 int main(int argc, char **argv)
 {
     struct load load = {
-        .clients = 1, .window = 1, .messages = 1, .patience = 60, .topic = "d/%u/t"};
+        .clients = 1, .window = 1, .messages = 1, .patience = 60, .topic = "d/%u/t", .begin = ""};
     const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
     if (!verb)
         used_wrongly();

@@ -12,6 +12,7 @@ struct load {
     struct account *accounts;  /* those that the verb asked for, behind `skip` */
     size_t account_count;
     const char *topic; /* see load_topic */
+    const char *begin; /* of listen: what a message has to begin with to count */
     size_t skip;       /* accounts at the top of the file to leave out */
     size_t clients;    /* how many connect; of publish: how many subscribe */
     size_t window;     /* how much may be under way at a time */
@@ -33,8 +34,10 @@ void load_churn(struct load *load);
 /* A message to itself each millisecond until something comes on stdin: how long the broker makes it
  * wait. */
 void load_pause(struct load *load);
-/* Subscribes, and tells when that many messages have come. */
+/* Subscribes, and tells when that many messages have come that count. */
 void load_listen(struct load *load);
+/* Publishes that many retained messages, at TOPIC/000000 and so on. */
+void load_retain(struct load *load);
 /* People log in at once, and again while they are refused. */
 void load_passwords(struct load *load);
 /* Waits until a broker accepts a client. */

@@ -232,33 +232,57 @@ make_online() { # COUNT
   mv "$data/registry/presence" "$data/online"
 }
 
-# Somebody who is handed all presence: with each message there is one to deliver.
-listen_to_presence() {
-  grep '^w000001,' "$data/registry.accounts" >"$work/watcher"
-  load_begin listen listen --accounts "$work/watcher" --topic 'devreg/presence/#' --messages "$offline"
+# Somebody who is handed all presence: with each message there is one to deliver. What counts begins
+# with BEGIN.
+listen_to() { # CONTENDER FILTER BEGIN
+  grep '^w000001,' "$(accounts_of "$1" "$data")" >"$work/watcher"
+  load_begin listen listen --accounts "$work/watcher" --topic "$2" --messages "$offline" --begin "$3"
   load_await listen subscribed
 }
+listen_to_presence() { listen_to devreg 'devreg/presence/#' '{'; }
+listen_to_plain() { listen_to devreg 'devreg/presence/#' offline; }
+listen_to_client() { listen_to none 'presence/#' ''; }
 
-wait_for_offline() { load_await listen came; }
+wait_for_all() { load_await listen came; }
 
-restart_row() { # TITLE BAR COMMAND
-  before_pause=listen_to_presence pause_row "$1" "$2" devreg-presence "$3"
+client_retains() {
+  grep '^d000000,' "$data/accounts" >"$work/retainer"
+  "$load" retain --at "$port" --accounts "$work/retainer" --topic presence --messages "$offline" >/dev/null
+  wait_for_all
+}
+
+# mosquitto.db with a retained message for each of them, in another format than what is told later.
+make_saved() {
+  [ ! -f "$data/saved.db" ] || return 0
+  presence_before=online format=plain broker_start devreg-saved "$data" || fail "devreg-saved did not start"
+  listen_to_plain
+  wait_for_all
+  load_end listen
+  broker_stop
+  mv "$work/mosquitto.db" "$data/saved.db"
 }
 
 part_restart() {
-  local devices=${sizes[-1]} offline
+  local devices=${sizes[-1]} offline at_most
   [ "$devices" -le 100000 ] || devices=100000
   offline=$((devices - 1))
+  at_most=$(bar restart devreg "$devices")
+  data_for none "$devices" 3
   data_for devreg "$devices" 3
   export DEVREG_REGISTRY=$data/registry
   make_online "$offline"
   devreg allow w000001 subscribe 'devreg/presence/#' >/dev/null
+  make_saved
   echo "### What a publisher waits after a crash while $(commas "$offline") devices are told offline, in microseconds"
   echo
   echo "| | median | 99.9 % | longest | at most |"
   echo "|---|--:|--:|--:|--:|"
-  restart_row "nobody was online" "" wait_as_long
-  presence_before=online restart_row "all were online" "$(bar restart devreg "$devices")" wait_for_offline
+  before_pause=listen_to_presence pause_row "nobody was online" "" devreg-presence wait_as_long
+  before_pause=listen_to_client pause_row "no checks, a client publishes as many retained messages" "" none client_retains
+  presence_before=online before_pause=listen_to_presence \
+    pause_row "all were online, and Mosquitto has saved retained messages" "$at_most" devreg-saved wait_for_all
+  presence_before=online before_pause=listen_to_presence \
+    pause_row "all were online, and Mosquitto has saved nothing" "$at_most" devreg-presence wait_for_all
   devreg unset w000001 subscribe 'devreg/presence/#' >/dev/null
   echo
   echo "All were told within $(calculate "$(value seconds "$work/listen.out")" 1) s."
