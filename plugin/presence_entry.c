@@ -56,9 +56,19 @@ void entry_is_tallied(struct presences *presences, struct presence_entry *entry)
         list_join(&presences->tallied, entry);
 }
 
+/* Keeps the order of left_at: mostly it is the last. */
 void entry_is_delayed(struct presences *presences, struct presence_entry *entry)
 {
-    list_join(&presences->delayed, entry);
+    struct presence_list *list = &presences->delayed;
+    entry_leave_list(entry);
+    struct presence_entry *before = list->last;
+    while (before && before->left_at > entry->left_at)
+        before = before->previous;
+    entry->list = list;
+    entry->previous = before;
+    entry->next = before ? before->next : list->first;
+    *(entry->next ? &entry->next->previous : &list->last) = entry;
+    *(before ? &before->next : &list->first) = entry;
 }
 
 void entry_free(struct presence_entry *entry)
