@@ -60,6 +60,8 @@ void plugin_ended(struct plugin *plugin, struct connection *connection, enum rea
     if (connection->state == CONNECTION_LIVE) {
         presence_ended(&plugin->presences, connection, reason, clock_wall());
         event_disconnect(&plugin->events, connection, reason, clock_wall());
+    } else {
+        presence_not_in(&plugin->presences, connection);
     }
     connection->will_possible = !connection->kicked;
     connection_become(&plugin->connections, connection, CONNECTION_GONE);

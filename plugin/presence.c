@@ -177,6 +177,13 @@ void presence_ended(struct presences *presences, const struct connection *connec
         entry_leave(entry, reason, now);
 }
 
+void presence_not_in(struct presences *presences, const struct connection *connection)
+{
+    struct presence_entry *entry = entry_find(presences, connection->device_id);
+    if (entry && entry->successor == connection)
+        entry->successor = NULL;
+}
+
 static void tally(struct presences *presences, struct presence_entry *entry, struct tally *tally,
                   enum feed_kind kind, int64_t now)
 {

@@ -88,6 +88,8 @@ void presence_accepted(struct presences *presences, struct connection *connectio
 /* A connection that was accepted ended. It is still in its device's list. */
 void presence_ended(struct presences *presences, const struct connection *connection,
                     enum reason reason, int64_t now);
+/* One that was not accepted yet. */
+void presence_not_in(struct presences *presences, const struct connection *connection);
 
 /* A CONNECT in the name of that generation of the device was refused; a publish or subscription of
  * its was. Both are counted, and recorded some seconds later at the latest. */
