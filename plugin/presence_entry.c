@@ -125,10 +125,8 @@ static void record_load(struct presences *presences, struct presence_entry *entr
                     "cannot read the presence of device %s: %s; it begins anew", entry->device,
                     err_text(e));
     entry->damaged = e == ERR_DAMAGED;
-    entry->left_over = entry->told_online = entry->counted_online = record->online;
+    entry->left_over = entry->told_online = record->online;
     entry->told_conn = record->conn;
-    entry->had_sessions = record->session_count > 0;
-    entry->counted = record->connections > 0;
 }
 
 struct presence_entry *entry_get(struct presences *presences, const char *device)
@@ -173,8 +171,7 @@ bool entry_begin(struct presences *presences, struct presence_entry *entry, uint
     if (entry->forgotten) { /* else all of it is zero, but the seq */
         memset(record, 0, sizeof *record);
         record->seq = presences->highest_seq;
-        entry->told_online = entry->left_over = entry->had_sessions = false;
-        entry->counted = entry->counted_online = entry->damaged = entry->forgotten = false;
+        entry->told_online = entry->left_over = entry->damaged = entry->forgotten = false;
         entry->changed = entry->again = entry->look = false;
         entry->told_conn = 0;
         entry->left_at = 0;

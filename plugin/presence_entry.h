@@ -31,10 +31,8 @@ struct presence_entry {
     bool again;         /* publish it, changed or not */
     bool look;          /* its topic may be another one */
     bool left_over;     /* the last run left it online, and it has not come back */
-    bool had_sessions;  /* as recorded, or under way */
-    bool counted, counted_online; /* in the counts: so again */
-    bool damaged;                 /* the record on the disk */
-    bool forgotten;               /* the device was removed: nothing is told of this generation */
+    bool damaged;       /* the record on the disk */
+    bool forgotten;     /* the device was removed: nothing is told of this generation */
     char *topic; /* where its message stands, if the pattern names attributes; NULL for nowhere */
 };
 

@@ -123,18 +123,14 @@ static bool place_find(struct presences *presences, const struct presence_entry 
     return true;
 }
 
-static void count(struct job *job, const struct presence_entry *entry)
-{
-    const struct presence *record = &entry->record;
-    job->seen = (int8_t)((record->connections > 0) - entry->counted);
-    job->online = (int8_t)(record->online - entry->counted_online);
-}
-
 /* What the job has to say beside the record. */
 static void describe(struct job *job, const struct presence_entry *entry, bool told)
 {
     const struct presence *record = &entry->record;
-    job->sessions = entry->had_sessions || record->session_count;
+    job->sessions = record->session_count > 0;
+    job->seen = record->connections > 0;
+    job->online = record->online;
+    job->place = record->place;
     job->generation = record->generation;
     job->seq = record->seq;
     job->item.conn = record->conn;
@@ -142,7 +138,6 @@ static void describe(struct job *job, const struct presence_entry *entry, bool t
     job->feeds = entry->feeds;
     if (told)
         job->feeds |= (uint8_t)(1u << (record->online ? FEED_ONLINE : FEED_OFFLINE));
-    count(job, entry);
 }
 
 /* It is on its way. */
@@ -152,9 +147,6 @@ static void note_submitted(const struct presences *presences, struct presence_en
     const struct presence *record = &entry->record;
     entry->told_online = record->online;
     entry->told_conn = record->conn;
-    entry->had_sessions = record->session_count > 0;
-    entry->counted = record->connections > 0;
-    entry->counted_online = record->online;
     entry->changed = entry->again = false;
     entry->feeds = 0;
     entry->in_flight++;
@@ -195,7 +187,6 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
     job->entry = entry;
     if (placed || moved || !presences->options->presence)
         entry->record.place = presences->place;
-    job->moved = moved;
     describe(job, entry, told);
     bool filled = fill(presences, job, entry, topic, placed && publish);
     if (!filled)

@@ -61,48 +61,61 @@ static void feed(struct batch *batch, const struct job *job)
 }
 
 /* The message that stood there is to be cleared, now and, since the broker may come back with what
- * it saved before, at the next starts. */
-static void topic_leave(struct batch *batch, struct job *job, const struct presence *before)
+ * it saved before, at the next starts. False where it stays there. */
+static bool topic_leave(struct batch *batch, struct job *job, const struct presence *before)
 {
     char topic[PRESENCE_TOPIC_MAX + 1];
     enum err e = standing_topic_get(batch->txn, job->item.device, before, topic);
-    if (e || (job->topic && strcmp(job->topic, topic) == 0)) {
-        if (e && e != ERR_NOT_FOUND && e != ERR_DAMAGED)
-            txn_fail(batch->txn, e);
-        return;
-    }
+    if (e && e != ERR_NOT_FOUND && e != ERR_DAMAGED)
+        txn_fail(batch->txn, e);
+    if (e)
+        return true;
+    if (job->topic && strcmp(job->topic, topic) == 0)
+        return false;
     cleared_topic_put(batch->txn, topic, job->item.device, job->item.time);
     job->old_topic = strdup(topic);
     if (!job->old_topic)
         txn_fail(batch->txn, ERR_NO_MEMORY);
+    return true;
 }
 
-/* With the record that was there before. A damaged one is replaced, like none. */
-static void put_beside(struct batch *batch, struct job *job, struct bytes record)
+/* Its message may stand elsewhere from now on. */
+static void topic_follow(struct batch *batch, struct job *job, const struct presence *before)
 {
-    struct presence now, before;
+    bool moved = !before || before->place != job->place;
+    bool left = before && (moved || job->topic) && topic_leave(batch, job, before);
+    if (moved || left)
+        standing_topic_put(batch->txn, job->item.device, job->topic);
+}
+
+/* The session owners follow. */
+static void put_with_sessions(struct batch *batch, const struct job *job, struct bytes record,
+                              const struct presence *before)
+{
+    struct presence now;
     enum err e = presence_decode(&now, record);
     if (e)
         txn_fail(batch->txn, e);
-    bool had = presence_get(batch->txn, job->item.device, &before) == ERR_OK;
-    if (!e)
-        presence_put(batch->txn, job->item.device, &now, had ? &before : NULL);
-    if (!job->moved)
-        return;
-    if (had)
-        topic_leave(batch, job, &before);
-    standing_topic_put(batch->txn, job->item.device, job->topic);
+    else
+        presence_put(batch->txn, job->item.device, &now, before);
 }
 
+/* By the record that was there before, so that it does not matter which jobs were written and which
+ * failed. A damaged one is replaced, like none, and nobody knows how it was counted. */
 static void apply_put(struct batch *batch, struct job *job)
 {
     const struct bytes record = {job->record.data, job->record.size};
-    if (job->sessions || job->moved)
-        put_beside(batch, job, record);
+    struct presence before;
+    enum err e = presence_get(batch->txn, job->item.device, &before);
+    bool had = e == ERR_OK;
+    batch->recount |= e && e != ERR_NOT_FOUND;
+    count(batch, &batch->counts.seen, job->seen - (had && before.connections));
+    count(batch, &batch->counts.online, job->online - (had && before.online));
+    if (job->sessions || (had && before.session_count))
+        put_with_sessions(batch, job, record, had ? &before : NULL);
     else
         presence_put_encoded(batch->txn, job->item.device, record);
-    count(batch, &batch->counts.seen, job->seen);
-    count(batch, &batch->counts.online, job->online);
+    topic_follow(batch, job, had ? &before : NULL);
     if (job->seq > batch->counts.seq)
         batch->counts.seq = job->seq;
 }
@@ -125,7 +138,7 @@ static void apply_delete(struct batch *batch, struct job *job)
     if (e)
         before = (struct presence){.place = place_in_use(batch)};
     presence_delete(batch->txn, job->item.device, e ? NULL : &before);
-    topic_leave(batch, job, &before);
+    (void)topic_leave(batch, job, &before);
     standing_topic_put(batch->txn, job->item.device, NULL);
     batch->recount |= e != ERR_OK;
     count(batch, &batch->counts.seen, before.connections ? -1 : 0);
@@ -166,11 +179,18 @@ static void apply(struct batch *batch, struct job *job)
         feed(batch, job);
 }
 
+/* Has it anything to append to the feed, or to its head? */
+static bool has_piece(const struct batch *batch, const struct presence_counts *last)
+{
+    const struct presence_counts *counts = &batch->counts;
+    return batch->feed.size || batch->feed.failed || batch->recount || counts->seen != last->seen ||
+           counts->online != last->online || counts->seq != last->seq;
+}
+
 static enum err write_all(struct writer *writer, struct job *jobs)
 {
-    struct batch batch = {.counts = writer->counts, .recount = writer->recount};
+    struct batch batch = {.counts = writer->counts};
     enum err e = txn_write(&batch.txn, writer->store);
-    writer->recount = true; /* what a batch that fails would have counted may never be written */
     if (e)
         return e;
     for (struct job *job = jobs; job; job = job->next)
@@ -182,14 +202,13 @@ static enum err write_all(struct writer *writer, struct job *jobs)
         batch.counts.seq =
             batch.counts.seq > writer->counts.seq ? batch.counts.seq : writer->counts.seq;
     }
-    bool piece = batch.feed.size || batch.feed.failed || batch.recount;
+    bool piece = has_piece(&batch, &writer->counts);
     if (piece)
         feed_put(batch.txn, writer->piece + 1, &batch.counts, &batch.feed);
     pack_free(&batch.feed);
     e = txn_commit(batch.txn);
     if (e)
         return e;
-    writer->recount = false;
     if (piece) {
         writer->counts = batch.counts;
         writer->piece++;

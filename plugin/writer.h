@@ -33,10 +33,9 @@ struct job {
     enum job_kind kind;
     enum err result;
     /* JOB_PUT */
-    bool sessions;         /* the record names sessions, or the one before did */
-    bool moved;            /* its message leaves the topic where it stood: `old_topic` */
-    int8_t seen;           /* so many more devices that ever connected, */
-    int8_t online;         /* and that are online */
+    bool sessions;         /* the record names sessions; */
+    bool seen, online;     /* it is of a device that ever connected, that is online; */
+    uint32_t place;        /* the number of the pattern that its message stands under */
     uint8_t feeds;         /* 1 << FEED_...: what happened */
     struct feed_item item; /* its device is the job's; `kind` is not used */
     uint64_t generation, seq;
@@ -60,7 +59,6 @@ struct writer {
     atomic_bool stop;
     struct presence_counts counts; /* as of the last piece of the feed */
     uint64_t piece;                /* its number */
-    bool recount;                  /* a batch failed: the next one counts anew */
 };
 
 /* Nothing else may begin a write scope on `store` from the first job until writer_close. The thread
