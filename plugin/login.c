@@ -350,6 +350,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     login.owner = client_id_owner(plugin, &login);
     if (login.owner == OWNER_ANOTHER) {
         note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID, 0);
+        note_denial(plugin, &login); /* as in login_as_device */
         return MOSQ_ERR_AUTH;
     }
     if (!login.username)
