@@ -183,10 +183,10 @@ static void tell_end(struct mosquitto *client, int reason)
     bool offline = IS_2_1 && client->expiry > 0;
     if (IS_2_1 && !client->id)
         return;
-    if (sim.options.ended)
-        sim.options.ended(client, reason);
     int answer = sim_raise(offline ? EVENT_CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT, &event, client);
     assert_int_equal(answer, MOSQ_ERR_SUCCESS);
+    if (sim.options.ended)
+        sim.options.ended(client, reason);
 }
 
 /* Wills, and the end of connections: context.c of the real one. */

@@ -25,8 +25,15 @@
 
 #include "plugin/mosq.h"
 
+/* Clients at a time, offline sessions and those not freed yet included. SIM_SMALL is for a test
+ * with few of them and many processes: each of those has to touch all of this memory. */
+#ifdef SIM_SMALL
+enum { SIM_CLIENTS = 128 };
+#else
+enum { SIM_CLIENTS = 2048 };
+#endif
+
 enum {
-    SIM_CLIENTS = 2048, /* clients at a time, offline sessions and those not freed yet included */
     SIM_TEXT_MAX = 160, /* bytes of a client id, username, password, topic */
     SIM_SUBSCRIPTIONS = 8,
     SIM_KEEPALIVE_S = 60 /* of every client */
@@ -53,8 +60,8 @@ struct sim_options {
     void (*before_tick)(void); /* TICK, or the end of the run, comes next */
     void (*published)(const char *topic, const char *payload); /* retained; "" clears it */
     void (*told)(const char *topic, const char *payload);      /* not retained */
-    /* DISCONNECT, CLIENT_OFFLINE: comes next, for a connection or whatever else raises them.
-     * `reason` as 2.1 has it, in either version. And a kick. */
+    /* DISCONNECT, CLIENT_OFFLINE: came just now, for a connection or whatever else raises them.
+     * `reason` as 2.1 has it, in either version. And a kick, which comes next. */
     void (*ended)(struct mosquitto *client, int reason);
     void (*kicked)(struct mosquitto *client);
 };

@@ -10,7 +10,7 @@
 
 enum {
     QUEUE = 4096,
-    RETAINED = 8192, /* a power of 2 */
+    RETAINED = 4 * SIM_CLIENTS, /* a power of 2 */
     PAYLOAD_MAX = 1023,
     LOG_LINES = 100,
     LOG_LINE_MAX = 500,

@@ -11,6 +11,8 @@ int mosquitto_kick_client_by_clientid(const char *id, bool with_will)
         return MOSQ_ERR_NOT_FOUND;
     if (client->state == SIM_OFFLINE)
         fail_msg("the offline session %s is kicked: 2.0 corrupts its memory", id);
+    if (client->ends)
+        return MOSQ_ERR_SUCCESS; /* by itself */
     if (sim.options.kicked)
         sim.options.kicked(client);
     client->quits = !with_will;
