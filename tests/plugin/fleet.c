@@ -38,6 +38,7 @@ static void note(struct fleet_device *noted, const struct device *device)
                 *key = before[n];
         }
         key->expires = credential->expires;
+        key->was_ended_by = key->ended_by;
         key->ended_by = credential->ended_by;
     }
     const char *site = attribute_find(device->attributes, device->attribute_count, "site");
@@ -218,10 +219,15 @@ static const struct fleet_key *key_find(const struct fleet_device *device, uint3
     return NULL;
 }
 
-bool fleet_replaced(const struct fleet_device *device, uint32_t credential)
+bool fleet_ended_by(const struct fleet_device *device, uint32_t credential, uint32_t other)
 {
     const struct fleet_key *key = key_find(device, credential);
-    return key && key->ended_by && device->used[key->ended_by % FLEET_USED];
+    return key && key->ended_by && key->ended_by == other;
+}
+
+static bool is_used(const struct fleet_device *device, uint32_t credential)
+{
+    return credential && credential < FLEET_USED && device->used[credential];
 }
 
 unsigned fleet_why(const struct fleet_device *device, uint64_t generation, uint32_t credential,
@@ -236,7 +242,8 @@ unsigned fleet_why(const struct fleet_device *device, uint64_t generation, uint3
     if (device->state == DEVICE_DISABLED)
         causes |= 1u << MODEL_DISABLED;
     if (!key || (device->expires && now >= device->expires) ||
-        (key->expires && now >= key->expires) || fleet_replaced(device, credential))
+        (key->expires && now >= key->expires) || is_used(device, key->ended_by) ||
+        is_used(device, key->was_ended_by))
         causes |= 1u << MODEL_EXPIRED;
     return causes;
 }

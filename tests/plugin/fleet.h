@@ -20,6 +20,7 @@ enum {
 
 struct fleet_key {
     uint32_t id, ended_by;
+    uint32_t was_ended_by; /* before the latest change, which the plugin may not have read yet */
     int64_t expires;
     char text[KEY_TEXT_SIZE + 1];
 };
@@ -51,8 +52,8 @@ const char *fleet_change(struct fleet *fleet, struct registry *registry, struct 
 /* A connection that is in came with that credential. */
 void fleet_use(struct fleet_device *device, uint32_t credential);
 
-/* Has it ended by the first use of another? */
-bool fleet_replaced(const struct fleet_device *device, uint32_t credential);
+/* Does the first use of that other one end it? */
+bool fleet_ended_by(const struct fleet_device *device, uint32_t credential, uint32_t other);
 
 /* Why a connection that was let in with that has to go: 1 << MODEL_DISABLED and the like, all of
  * them; 0 where it has not. Of a device that was removed 1 << MODEL_UNTOLD: nothing is told of it.

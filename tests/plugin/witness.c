@@ -18,6 +18,7 @@ struct seat {
     uint32_t credential;
     struct model_connection connection;
     unsigned kicked; /* why, as fleet_why has it; 0 for not */
+    bool replaced;   /* another key came into use that ends its key */
     unsigned causes; /* that there were since the last rest, if only for a moment */
 };
 
@@ -44,7 +45,7 @@ void trace(struct history *history, const char *format, ...)
     char *line = history->trace[history->trace_count++ % TRACE_LINES];
     va_list arguments;
     va_start(arguments, format);
-    int used = snprintf(line, TRACE_LINE_MAX, "%6.1f ", (double)history->steady / 1000);
+    int used = snprintf(line, TRACE_LINE_MAX, "%8.3f ", (double)history->steady / 1000);
     (void)vsnprintf(line + used, TRACE_LINE_MAX - (size_t)used, format, arguments);
     va_end(arguments);
 }
@@ -82,8 +83,9 @@ static void must_be(const char *wrong)
 static void look_at_delay(size_t device, bool ticked)
 {
     struct history *h = w.history;
-    if (h->setting.delay && h->steady - h->left[device] >= (int64_t)h->setting.delay * 1000)
-        model_delay_over(&h->models[device], ticked);
+    const int64_t delay = (int64_t)h->setting.delay * 1000;
+    if (delay)
+        model_delay_over_since(&h->models[device], h->steady - delay, ticked);
 }
 
 static void tell_end(const struct seat *seat, unsigned ends, int64_t time, int64_t steady)
@@ -92,11 +94,11 @@ static void tell_end(const struct seat *seat, unsigned ends, int64_t time, int64
     const char *id = seat->connection.client;
     trace(h, "    %s ends (%x)", id, ends);
     struct model_device *model = &h->models[seat->device];
+    for (size_t i = 0; i < w.pending_count; i++)
+        w.seats[w.pending[i]].connection.crowded |= w.seats[w.pending[i]].client == seat->client;
     look_at_delay(seat->device, false);
-    bool waited = model_waits(model);
+    model->clock = steady;
     model_end_either(model, id, ends, time);
-    if (!waited && model_waits(model))
-        h->left[seat->device] = steady;
     w.lines[seat->client].live = false;
 }
 
@@ -180,24 +182,6 @@ void witness_logged_in(struct mosquitto *client, bool again, int answer)
     w.pending[w.pending_count++] = place;
 }
 
-static void accept_place(size_t place)
-{
-    struct history *h = w.history;
-    struct seat *seat = &w.seats[place];
-    struct line *line = &w.lines[seat->client];
-    pending_remove(place);
-    seat->state = SEAT_IN;
-    if (line->live && !line->gone)
-        w.seats[line->place].state = SEAT_REPLACED;
-    trace(h, "    %s is in", seat->connection.client);
-    look_at_delay(seat->device, false);
-    model_accept(&h->models[seat->device], seat->generation, &seat->connection);
-    *line = (struct line){.live = true, .device = seat->device, .place = place};
-    h->accepted++;
-    if (h->fleet.devices[seat->device].generation == seat->generation)
-        fleet_use(&h->fleet.devices[seat->device], seat->credential);
-}
-
 static unsigned why_now(const struct seat *seat)
 {
     return fleet_why(&w.history->fleet.devices[seat->device], seat->generation, seat->credential,
@@ -216,6 +200,38 @@ void witness_changed(void)
         if (w.seats[i].state != SEAT_EMPTY)
             w.seats[i].causes = why(&w.seats[i]);
     }
+}
+
+/* Of the logins that are under way, those with an older key are closed. */
+static void replace_keys(const struct seat *by)
+{
+    struct fleet_device *device = &w.history->fleet.devices[by->device];
+    if (device->generation != by->generation)
+        return;
+    fleet_use(device, by->credential);
+    for (size_t i = 0; i < w.pending_count; i++) {
+        struct seat *seat = &w.seats[w.pending[i]];
+        seat->replaced |= seat->device == by->device && seat->generation == by->generation &&
+                          fleet_ended_by(device, seat->credential, by->credential);
+    }
+    witness_changed();
+}
+
+static void accept_place(size_t place)
+{
+    struct history *h = w.history;
+    struct seat *seat = &w.seats[place];
+    struct line *line = &w.lines[seat->client];
+    pending_remove(place);
+    seat->state = SEAT_IN;
+    if (line->live && !line->gone)
+        w.seats[line->place].state = SEAT_REPLACED;
+    trace(h, "    %s is in", seat->connection.client);
+    look_at_delay(seat->device, false);
+    model_accept(&h->models[seat->device], seat->generation, &seat->connection);
+    *line = (struct line){.live = true, .device = seat->device, .place = place};
+    h->accepted++;
+    replace_keys(seat);
 }
 
 void witness_in(const struct mosquitto *client)
@@ -238,9 +254,7 @@ void witness_checked(struct mosquitto *client, int access, const char *topic, in
 void witness_before_tick(void)
 {
     for (size_t i = 0; i < w.pending_count;) {
-        const struct seat *seat = &w.seats[w.pending[i]];
-        const struct fleet_device *device = &w.history->fleet.devices[seat->device];
-        if (device->generation == seat->generation && fleet_replaced(device, seat->credential))
+        if (w.seats[w.pending[i]].replaced)
             i++;
         else
             accept_place(w.pending[i]);
@@ -248,6 +262,14 @@ void witness_before_tick(void)
 }
 
 /* Ends. */
+
+/* Is its client id by now the id of another device? */
+static bool is_anothers(const struct seat *seat)
+{
+    const size_t owner = seat->client / WITNESS_CLIENTS;
+    return seat->client % WITNESS_CLIENTS == 0 && owner != seat->device &&
+           w.history->fleet.devices[owner].there;
+}
 
 static unsigned ends_of(const struct seat *seat, int reason)
 {
@@ -264,6 +286,8 @@ static unsigned ends_of(const struct seat *seat, int reason)
     case ENDED_KICKED:
         return seat->kicked;
     case MOSQ_ERR_AUTH: /* SIGHUP */
+        if (!also && !mosq_is_2_1() && is_anothers(seat))
+            return 1u << MODEL_UNTOLD; /* 2.0 asks about a websocket as if it were another login */
         if (!also)
             fail_msg("%s is denied at a SIGHUP without a cause", seat->connection.client);
         return also;
@@ -295,8 +319,13 @@ static void taken_over(const struct seat *seat)
     line->gone_at = sim_now();
     line->gone_steady = sim_steady();
     note_crowd(seat->device);
-    if (!is_pending(seat))
+    if (!is_pending(seat)) {
         tell_end(seat, 1u << MODEL_TAKEN_OVER, line->gone_at, line->gone_steady);
+    } else if (!mosq_is_2_1()) {
+        struct model_device *model = &w.history->models[seat->device];
+        model->clock = line->gone_steady;
+        model_may_end(model, seat->connection.client, MODEL_TAKEN_OVER, line->gone_at);
+    }
 }
 
 /* devreg closes all of the device's connections that have ended, one after the other. */
@@ -305,7 +334,8 @@ static void all_leave(size_t device, bool surely)
     for (size_t i = 0; i < SIM_CLIENTS; i++) {
         const struct seat *seat = &w.seats[i];
         if (seat->state == SEAT_IN && seat->device == device && why(seat))
-            model_leaving(&w.history->models[device], seat->connection.client, surely);
+            model_leaving(&w.history->models[device], seat->connection.client,
+                          surely && why_now(seat));
     }
 }
 
@@ -314,13 +344,13 @@ void witness_ended(struct mosquitto *client, int reason)
     struct seat *seat = &w.seats[sim_place(client)], ended = *seat;
     seat->state = SEAT_EMPTY;
     pending_remove(sim_place(client));
+    if (ended.state != SEAT_EMPTY)
+        all_leave(ended.device, false);
     if (ended.state == SEAT_PENDING)
         never_in(&ended);
     else if (ended.state == SEAT_IN && reason == ENDED_TAKEN_OVER)
         taken_over(&ended);
-    if (ended.state == SEAT_IN && reason != ENDED_TAKEN_OVER && why(&ended))
-        all_leave(ended.device, false);
-    if (ended.state == SEAT_IN && reason != ENDED_TAKEN_OVER)
+    else if (ended.state == SEAT_IN)
         tell_end(&ended, ends_of(&ended, reason), sim_now(), sim_steady());
 }
 
@@ -368,9 +398,9 @@ void witness_published(const char *topic, const char *payload)
 {
     struct history *h = w.history;
     struct model_message message;
-    size_t device = device_of(topic);
-    trace(h, "    %s %.150s", topic ? topic : "", payload);
+    trace(h, "    %s %.150s", topic, payload);
     h->messages++;
+    size_t device = device_of(topic);
     if (device < FLEET_DEVICES && *payload) {
         parse(&message, device, payload);
         look_at_delay(device, false);

@@ -29,8 +29,7 @@ struct history {
     struct model_rules rules;
     struct fleet fleet;
     struct model_device models[FLEET_DEVICES];
-    int64_t left[FLEET_DEVICES]; /* steady clock: since when it waits */
-    bool dies;                   /* the SIGKILL that comes is meant */
+    bool dies; /* the SIGKILL that comes is meant */
     size_t steps, runs, kills, rests, messages, accepted;
     size_t trace_count;
     char trace[TRACE_LINES][TRACE_LINE_MAX];
@@ -57,7 +56,7 @@ void witness_client_id(char id[static SIM_TEXT_MAX], size_t device, size_t clien
 void witness_login(uint32_t credential);
 /* The client is in: after a sim_connect of 2.1 that let it in. */
 void witness_in(const struct mosquitto *client);
-/* devreg has changed a device. */
+/* devreg has changed a device, or time has gone on: connections may have to go. */
 void witness_changed(void);
 /* The SIGKILL comes when so many messages more were published; 0 for never. */
 void witness_kill_after(size_t messages);

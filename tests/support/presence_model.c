@@ -106,6 +106,14 @@ static struct model_connection *live_find(struct model_state *state, const char 
     return NULL;
 }
 
+static bool state_has(const struct model_state *state, const char *client)
+{
+    bool has = false;
+    for (size_t i = 0; i < state->live_count; i++)
+        has |= strcmp(state->live[i].client, client) == 0;
+    return has;
+}
+
 static void live_drop(struct model_state *state, struct model_connection *connection)
 {
     *connection = state->live[--state->live_count];
@@ -160,12 +168,10 @@ static void state_accept(const struct model_device *device, struct model_state *
     struct model_connection *new = &state->live[state->live_count++];
     *new = *connection;
     new->order = new->conn = ++state->connections;
-    new->conn_more = state->unwatched;
     if (!alone && !stands)
         return;         /* another one lives, and the state is about that */
     if (state->waits) { /* it came back in time: nothing is told */
         new->conn = state->about.conn;
-        new->conn_more = state->about.conn_more;
         state->latest = *new;
         state->held = true;
         state->waits = false;
@@ -177,7 +183,7 @@ static void state_accept(const struct model_device *device, struct model_state *
     state->what = MODEL_ONLINE;
     state->about = *new;
     state->reasons = 0;
-    state->vague = state->held = false;
+    state->vague = state->held = state->provisional = false;
 }
 
 static unsigned reasons_of(const struct model_rules *rules, unsigned ends)
@@ -204,15 +210,17 @@ static void state_leave(struct model_state *state)
 {
     state->what = MODEL_OFFLINE;
     state->since_first = state->since_last = state->left_at;
-    state->waits = false;
+    state->waits = state->provisional = false;
 }
 
 static void state_end(struct model_state *state, const char *client, unsigned reasons, int64_t time,
                       bool delay)
 {
     struct model_connection *gone = live_find(state, client);
-    if (!gone)
+    if (!gone) {
+        state->provisional = false; /* it ended before, in this state */
         return;
+    }
     bool stood = gone->conn == state->current;
     live_drop(state, gone);
     if (!stood)
@@ -234,12 +242,26 @@ static void state_end(struct model_state *state, const char *client, unsigned re
     state_leave(state);
 }
 
-/* It comes back in time: what was told last stays. */
+static struct model_connection *live_current(struct model_state *state)
+{
+    for (size_t i = 0; i < state->live_count; i++) {
+        if (state->live[i].conn == state->current)
+            return &state->live[i];
+    }
+    return NULL;
+}
+
+/* It comes back in time, in place of the one that stands for the device, if there is one yet: what
+ * was told last stays. */
 static void accept_back(struct model_device *device, const struct model_state *state,
                         const struct model_state *told, const struct model_connection *connection)
 {
     struct model_state *back = state_push(device);
     *back = *state;
+    struct model_connection *gone = live_current(back);
+    if (gone)
+        live_drop(back, gone);
+    back->current = 0;
     back->about = told->about;
     back->since_first = told->since_first;
     back->since_last = told->since_last;
@@ -253,21 +275,22 @@ static void accept_either(struct model_device *device, struct model_state *state
                           const struct model_connection *connection)
 {
     const struct model_connection *old = live_find(state, connection->client);
-    bool stands = old && old->conn == state->current;
-    bool back = device->rules->delay && (state->waits || stands);
+    const bool stands = old && old->conn == state->current;
+    const bool crowded = connection->crowded && !stands && state->current;
+    const bool back = device->rules->delay && (state->waits || stands || crowded);
     for (size_t i = 0; back && i < device->now; i++) {
         const struct model_state *past = &device->states[i];
         if (past->what == MODEL_ONLINE && past->generation == state->generation &&
             past->about.conn != state->about.conn)
             accept_back(device, state, past, connection);
     }
-    if (connection->crowded && old && !stands) {
+    if (crowded) {
         struct model_state *passed = state_push(device);
         *passed = *state;
         passed->current = 0;
         state_accept(device, passed, connection);
     }
-    if (back && stands)
+    if (back && !state->waits)
         accept_back(device, state, state, connection);
     state_accept(device, state, connection);
 }
@@ -337,12 +360,31 @@ static bool all_leave(struct model_state *state)
     return may;
 }
 
+/* The device has more connections than one to which the state could pass: any will do. */
+static void pass_on(struct model_device *device, const struct model_state *passed)
+{
+    for (size_t i = 0; i < passed->live_count; i++) {
+        const struct model_connection *c = &passed->live[i];
+        if (c->leaving || c->conn == passed->current)
+            continue;
+        struct model_state *other = state_push(device);
+        *other = *passed;
+        other->about = *c;
+        other->current = c->conn;
+    }
+}
+
 /* One of the states that hold: there may be more of them. */
 static void end_either(struct model_device *device, struct model_state *state, const char *client,
                        unsigned reasons, int64_t time)
 {
     bool delay = device->rules->delay, untold = online_may_be_untold(device);
+    const uint64_t current = state->current;
     state_end(state, client, reasons, time, delay);
+    if (current && !state->current)
+        state->left_clock = device->clock;
+    if (state->current && state->current != current)
+        pass_on(device, state);
     if (state->what == MODEL_ONLINE && untold)
         since_widen(state, state->about.time, state->about.time);
     /* Where the offline from before goes on, there is no delay. */
@@ -353,7 +395,10 @@ static void end_either(struct model_device *device, struct model_state *state, c
 void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time)
 {
     unsigned reasons = reasons_of(device->rules, ends);
-    if (!live_find(&device->states[device->now], client))
+    bool live = false;
+    for (size_t i = device->now; i < device->count; i++)
+        live |= state_has(&device->states[i], client);
+    if (!live)
         return;
     event_begin(device);
     for (size_t i = device->now, stop = device->count; i < stop; i++) {
@@ -373,24 +418,38 @@ void model_end(struct model_device *device, const char *client, enum model_end e
     model_end_either(device, client, 1u << end, time);
 }
 
-bool model_waits(const struct model_device *device)
+void model_may_end(struct model_device *device, const char *client, enum model_end end,
+                   int64_t time)
 {
-    bool waits = false;
-    for (size_t i = device->now; i < device->count; i++)
-        waits |= device->states[i].waits;
-    return waits;
+    unsigned reasons = reasons_of(device->rules, 1u << end);
+    for (size_t i = device->now, stop = device->count; i < stop; i++) {
+        const struct model_state *state = &device->states[i];
+        struct model_state *passed;
+        if (!state_has(state, client) || (device->rules->delay && state->live_count < 2))
+            continue;
+        passed = state_push(device);
+        *passed = *state;
+        end_either(device, passed, client, reasons, time);
+        passed->provisional = passed->what == MODEL_OFFLINE;
+    }
+    event_end(device);
+}
+
+void model_delay_over_since(struct model_device *device, int64_t clock, bool surely)
+{
+    for (size_t i = device->now, stop = device->count; i < stop; i++) {
+        if (device->states[i].waits && device->states[i].left_clock <= clock)
+            state_fork(device, &device->states[i]);
+    }
+    for (size_t i = device->count; surely && i-- > device->now;) {
+        if (device->states[i].waits && device->states[i].left_clock <= clock)
+            model_state_drop(device, i);
+    }
 }
 
 void model_delay_over(struct model_device *device, bool surely)
 {
-    for (size_t i = device->now, stop = device->count; i < stop; i++) {
-        if (device->states[i].waits)
-            state_fork(device, &device->states[i]);
-    }
-    for (size_t i = device->count; surely && i-- > device->now;) {
-        if (device->states[i].waits)
-            model_state_drop(device, i);
-    }
+    model_delay_over_since(device, INT64_MAX, surely);
 }
 
 /* The broker. */
@@ -445,18 +504,34 @@ void model_kill(struct model_device *device)
     device->now = 0;
     for (size_t i = device->count; i-- > 0;) {
         struct model_state *state = &device->states[i];
-        state->event = device->events;
         if (state->generation == device->generation)
             state_close(state, REASON_BROKER_RESTART);
         else
-            *state =
-                (struct model_state){.generation = device->generation, .event = device->events};
+            *state = (struct model_state){.generation = device->generation};
+        state->event = device->events;
     }
+}
+
+/* Nobody knows how many connections were counted while presence was off: each number is a state. */
+static void count_each(struct model_device *device)
+{
+    for (size_t i = 0, stop = device->count; i < stop; i++) {
+        const uint64_t unwatched = device->states[i].unwatched;
+        device->states[i].unwatched = 0;
+        for (uint64_t more = 1; more <= unwatched; more++) {
+            struct model_state *state = state_push(device);
+            *state = device->states[i];
+            state->connections += more;
+        }
+    }
+    event_end(device);
 }
 
 void model_start(struct model_device *device, bool presence)
 {
     device->off = !presence;
+    if (presence)
+        count_each(device);
 }
 
 void model_rest(struct model_device *device)

@@ -26,7 +26,7 @@
 enum {
     MODEL_ID_MAX = 64, /* bytes of a device id, of a client id */
     MODEL_LIVE_MAX = 8,
-    MODEL_STATES_MAX = 200,
+    MODEL_STATES_MAX = 256,
     MODEL_LINE_MAX = 1000
 };
 
@@ -63,28 +63,30 @@ struct model_connection {
     uint16_t keepalive;
     int64_t time;   /* when it came */
     uint64_t order; /* which one of the device's it was */
-    /* The broker handled it at once with other take-overs of the device, so the state may pass to
-     * it: the caller's to say. */
+    /* It takes the place of one that ended before it was in, or one of several that do: the state
+     * may pass to it. The caller's to say. */
     bool crowded;
-    bool leaving, may_leave;  /* devreg is about to close it, or may be */
-    uint64_t conn, conn_more; /* its number: `conn` to `conn + conn_more` */
+    bool leaving, may_leave; /* devreg is about to close it, or may be */
+    uint64_t conn;           /* its number */
 };
 
 /* One thing that may be told of the device. */
 struct model_state {
     enum model_what what;
     uint64_t generation;
-    unsigned event;                  /* so many events led to it */
-    uint64_t connections;            /* so many were accepted, */
-    uint64_t unwatched;              /* or up to so many more, with presence off */
-    struct model_connection about;   /* the connection that it is about */
-    struct model_connection latest;  /* came back within the delay: it may be about that as well */
-    bool held;                       /* there is one */
-    bool vague;                      /* of an offline device: any connection and reason */
-    bool waits;                      /* it may come back before it is told offline */
-    uint64_t current;                /* conn of the live connection that stands for it */
-    int64_t left_at;                 /* when the last connection that stood for it ended */
-    unsigned reasons;                /* offline: 1u << each one that may be given */
+    unsigned event;       /* so many events led to it */
+    uint64_t connections; /* so many were accepted, */
+    uint64_t unwatched;   /* or up to so many more, with presence off: settled by model_start */
+    struct model_connection about;  /* the connection that it is about */
+    struct model_connection latest; /* came back within the delay: it may be about that as well */
+    bool held;                      /* there is one */
+    bool vague;                     /* of an offline device: any connection and reason */
+    bool waits;                     /* it may come back before it is told offline */
+    bool provisional;   /* only if the one that takes it over is never in: not to be told before */
+    uint64_t current;   /* conn of the live connection that stands for it */
+    int64_t left_at;    /* when the last connection that stood for it ended */
+    int64_t left_clock; /* the same by the device's clock */
+    unsigned reasons;   /* offline: 1u << each one that may be given */
     int64_t since_first, since_last; /* between these */
     size_t live_count;
     struct model_connection live[MODEL_LIVE_MAX];
@@ -127,6 +129,7 @@ struct model_device {
     bool off;    /* the broker runs with presence off */
     uint64_t generation;
     unsigned events;
+    int64_t clock; /* the caller's to set, where it calls model_delay_over_since */
     size_t now, count;
     struct model_state states[MODEL_STATES_MAX];
     struct model_message latest; /* of those that had a seq */
@@ -152,6 +155,10 @@ void model_end(struct model_device *device, const char *client, enum model_end e
  */
 void model_end_either(struct model_device *device, const char *client, unsigned ends, int64_t time);
 
+/* It ended, and another that is on its way in may take its place: then nothing has ended.
+ * model_accept or model_end follows. */
+void model_may_end(struct model_device *device, const char *client, enum model_end end,
+                   int64_t time);
 /* devreg has found out that it has to close that one, or may have: the state does not pass to it
  * any more. */
 void model_leaving(struct model_device *device, const char *client, bool surely);
@@ -168,8 +175,8 @@ void model_rest(struct model_device *device);
 /* The delay of a device that is away, if it is, may be over by now, or surely is. Without this call
  * it is not. */
 void model_delay_over(struct model_device *device, bool surely);
-/* May it be away, and not told so yet because of the delay? */
-bool model_waits(const struct model_device *device);
+/* The same for what has been away since then, or longer, by the device's clock. */
+void model_delay_over_since(struct model_device *device, int64_t clock, bool surely);
 
 /* NULL, or the device's name and what is wrong; lent until the next call. `message` was published
  * just now, with a retained flag that a subscriber sees or not. */

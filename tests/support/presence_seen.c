@@ -11,17 +11,11 @@ enum { SHOWN_STATES = 3 };
 
 #define DIFFERS(field, bit) ((message->has & (bit)) && message->field != about->field)
 
-static bool number_fits(uint64_t seen, uint64_t from, uint64_t more)
-{
-    return seen >= from && seen - from <= more;
-}
-
 /* NULL, or what differs. */
 static const char *connection_differs(const struct model_connection *about,
                                       const struct model_message *message)
 {
-    if ((message->has & MODEL_HAS_CONN) &&
-        !number_fits(message->conn, about->conn, about->conn_more))
+    if (DIFFERS(conn, MODEL_HAS_CONN))
         return "conn";
     if ((message->has & MODEL_HAS_CLIENT) && strcmp(message->client, about->client) != 0)
         return "client";
@@ -39,8 +33,8 @@ static const char *vague_differs(const struct model_state *state,
     bool never = state->connections == 0 && message->what == MODEL_NONE;
     if (message->what != MODEL_OFFLINE && !never)
         return "state";
-    if ((message->has & MODEL_HAS_CONN) && (message->conn < state->about.conn ||
-                                            message->conn > state->connections + state->unwatched))
+    if ((message->has & MODEL_HAS_CONN) &&
+        (message->conn < state->about.conn || message->conn > state->connections))
         return "conn";
     return NULL;
 }
@@ -60,9 +54,10 @@ static const char *state_differs(const struct model_device *device, const struct
 {
     if ((message->has & MODEL_HAS_GENERATION) && message->generation != state->generation)
         return "generation";
-    if ((message->has & MODEL_HAS_CONNECTIONS) &&
-        !number_fits(message->connections, state->connections, state->unwatched))
+    if ((message->has & MODEL_HAS_CONNECTIONS) && message->connections != state->connections)
         return "connections";
+    if (state->provisional)
+        return "state";
     if (state->vague)
         return vague_differs(state, message);
     if (message->what != state->what)
@@ -82,33 +77,19 @@ static const char *state_differs(const struct model_device *device, const struct
     return what;
 }
 
-/* The number that was not known is known now. */
-static void state_narrow(struct model_state *state, const struct model_message *message)
+/* One that came back within the delay, and is told as well: a message that moved shows it. So it is
+ * what stands there, whatever came back since. */
+static void show(struct model_device *device, size_t at, const struct model_message *message)
 {
-    uint64_t more = 0;
-    bool told = false;
-    if (!state->unwatched)
+    const struct model_state *first = &device->states[at];
+    bool is_record = message->has & MODEL_HAS_CONNECTIONS;
+    if (is_record || !first->held || !connection_differs(&first->about, message))
         return;
-    if (message->has & MODEL_HAS_CONNECTIONS) {
-        more = message->connections - state->connections;
-        told = true;
-    } else if ((message->has & MODEL_HAS_CONN) && state->about.conn_more) {
-        more = message->conn - state->about.conn;
-        told = true;
-    }
-    if (!told)
-        return;
-    state->connections += more;
-    state->unwatched = 0;
-    uint64_t current = state->current;
-    for (size_t i = 0; i <= state->live_count; i++) {
-        struct model_connection *c = i < state->live_count ? &state->live[i] : &state->about;
-        if (!c->conn_more)
-            continue;
-        if (c->conn == current)
-            state->current = c->conn + more;
-        c->conn += more;
-        c->conn_more = 0;
+    const struct model_connection shown = first->latest;
+    for (; at < device->count; at++) {
+        struct model_state *state = &device->states[at];
+        if (state->held && state->about.conn == shown.conn)
+            state->about = shown;
     }
 }
 
@@ -117,7 +98,6 @@ static void state_settle(struct model_state *state, const struct model_message *
 {
     const unsigned all = MODEL_HAS_CONN | MODEL_HAS_CLIENT | MODEL_HAS_REASON | MODEL_HAS_SESSION |
                          MODEL_HAS_KEEPALIVE | MODEL_HAS_PROTOCOL | MODEL_HAS_CONNECTED_AT;
-    state_narrow(state, message);
     if (state->vague && message->what == MODEL_NONE)
         state->vague = false;
     if (!state->vague || (message->has & all) != all)
@@ -242,13 +222,19 @@ static const char *look(struct model_device *device, const struct model_message 
         at++;
     if (differs)
         return differs;
-    unsigned event = device->states[at].event;
+    const unsigned event = device->states[at].event;
+    for (size_t i = at; i < device->count && device->states[i].event == event; i++) {
+        if (!state_differs(device, &device->states[i], message))
+            show(device, i, message);
+    }
     for (size_t i = device->count; i-- > 0;) {
         struct model_state *state = &device->states[i];
         bool fits = !state_differs(device, state, message);
-        if (state->event < event || (state->event == event && !fits))
+        if (state->event < event || (state->event == event && !fits)) {
             model_state_drop(device, i);
-        else if (fits)
+            continue;
+        }
+        if (fits && state->event == event)
             state_settle(state, message);
     }
     return NULL;
