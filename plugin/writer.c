@@ -100,22 +100,32 @@ static void put_with_sessions(struct batch *batch, const struct job *job, struct
         presence_put(batch->txn, job->item.device, &now, before);
 }
 
+/* Stores the record if the device has none, which most often is all that there is to do. */
+static enum err put_first(struct batch *batch, const struct job *job, struct bytes record)
+{
+    if (job->sessions)
+        return ERR_EXISTS; /* or it may: presence_put does not ask */
+    return presence_insert_encoded(batch->txn, job->item.device, record);
+}
+
 /* By the record that was there before, so that it does not matter which jobs were written and which
  * failed. A damaged one is replaced, like none, and nobody knows how it was counted. */
 static void apply_put(struct batch *batch, struct job *job)
 {
     const struct bytes record = {job->record.data, job->record.size};
     struct presence before;
-    enum err e = presence_get(batch->txn, job->item.device, &before);
+    bool first = put_first(batch, job, record) == ERR_OK;
+    enum err e = first ? ERR_NOT_FOUND : presence_get(batch->txn, job->item.device, &before);
     bool had = e == ERR_OK;
     batch->recount |= e && e != ERR_NOT_FOUND;
     count(batch, &batch->counts.seen, job->seen - (had && before.connections));
     count(batch, &batch->counts.online, job->online - (had && before.online));
     if (job->sessions || (had && before.session_count))
         put_with_sessions(batch, job, record, had ? &before : NULL);
-    else
+    else if (!first)
         presence_put_encoded(batch->txn, job->item.device, record);
-    topic_follow(batch, job, had ? &before : NULL);
+    if (job->topic || e != ERR_NOT_FOUND)
+        topic_follow(batch, job, had ? &before : NULL);
     if (job->seq > batch->counts.seq)
         batch->counts.seq = job->seq;
 }

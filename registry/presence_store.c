@@ -210,6 +210,12 @@ void presence_put_encoded(struct txn *txn, const char *device, struct bytes reco
     txn_put(txn, as_bytes(&key), record);
 }
 
+enum err presence_insert_encoded(struct txn *txn, const char *device, struct bytes record)
+{
+    const struct presence_key key = device_key(device);
+    return txn_insert(txn, as_bytes(&key), record);
+}
+
 void presence_put(struct txn *txn, const char *device, const struct presence *presence,
                   const struct presence *before)
 {

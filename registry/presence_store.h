@@ -58,6 +58,9 @@ MUST_CHECK enum err cleared_topic_next(struct txn *txn, const char *after,
 /* Stores what presence_encode made; the owner records do not follow: for a record that names no
  * sessions, and follows one that named none. Keeps its failure in the scope. */
 void presence_put_encoded(struct txn *txn, const char *device, struct bytes record);
+/* The same where nothing is recorded of the device yet: else ERR_EXISTS, which is an answer. */
+MUST_CHECK enum err presence_insert_encoded(struct txn *txn, const char *device,
+                                            struct bytes record);
 
 /* These keep their failure in the scope. presence_put also makes owner records follow the record's
  * sessions: those that it names are the device's, those of `before` (NULL for none) that it no
