@@ -125,6 +125,24 @@ static enum err make_dirty(struct presences *presences, const char *device)
     return ERR_OK;
 }
 
+/* One that has an entry: what happened in this run is told, or under way. */
+static void walk_entry(struct presences *presences, struct presence_entry *entry)
+{
+    entry->again |= presences->walk.at_start && entry->record.connections && !entry->left_over;
+    entry->look |= presences->options->presence_attributes;
+    entry_is_dirty(presences, entry);
+}
+
+/* At its turn it is published where it is to stand then, which may be where it stands. */
+static enum err walk_moved(struct presences *presences, const char *device)
+{
+    struct presence_entry *entry = entry_get(presences, device);
+    if (!entry)
+        return ERR_NO_MEMORY;
+    walk_entry(presences, entry);
+    return ERR_OK;
+}
+
 /* A device of the registry, that nothing is known of but its record. */
 static enum err walk_record(struct presences *presences, const char *device,
                             const struct presence *record, int64_t now)
@@ -145,18 +163,10 @@ static enum err walk_record(struct presences *presences, const char *device,
         moved = strcmp(topic, standing) != 0;
     }
     if (moved)
-        presence_moved(presences, device);
-    else if (walk->at_start && presences->options->presence)
+        return walk_moved(presences, device);
+    if (walk->at_start && presences->options->presence)
         return publish_again(presences, device, record, topic, now);
     return ERR_OK;
-}
-
-/* One that has an entry: what happened in this run is told, or under way. */
-static void walk_entry(struct presences *presences, struct presence_entry *entry)
-{
-    entry->again |= presences->walk.at_start && entry->record.connections && !entry->left_over;
-    entry->look |= presences->options->presence_attributes;
-    entry_is_dirty(presences, entry);
 }
 
 static enum err walk_device(struct presences *presences, const char *device,
