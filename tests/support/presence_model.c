@@ -267,6 +267,12 @@ static void accept_back(struct model_device *device, const struct model_state *s
     back->since_last = told->since_last;
     back->waits = true;
     state_accept(device, back, connection);
+    for (size_t i = device->now; i + 1 < device->count; i++) {
+        if (memcmp(&device->states[i], back, sizeof *back) == 0) {
+            device->count--; /* there already */
+            return;
+        }
+    }
 }
 
 /* With a delay, one that comes in place of the connection that the state is about may count as one
