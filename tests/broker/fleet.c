@@ -8,12 +8,25 @@
 
 enum { LINK_ROOM = 1024 };
 
+static struct model_device *model_new(void)
+{
+    struct model_device *model = malloc(sizeof *model);
+    check(model != NULL);
+    return model;
+}
+
+/* All but what nobody looks at. */
+static void model_copy(struct model_device *to, const struct model_device *from)
+{
+    memcpy(to, from, offsetof(struct model_device, states) + from->count * sizeof *from->states);
+    to->latest = from->latest;
+}
+
 void actor_init(struct fleet *fleet, struct actor *actor, size_t number)
 {
     *actor = (struct actor){.model_count = 1, .rules = &fleet->rules};
     (void)snprintf(actor->id, sizeof actor->id, "d%zu", number);
-    actor->models[0] = malloc(sizeof *actor->models[0]);
-    check(actor->models[0] != NULL);
+    actor->models[0] = model_new();
     model_init(actor->models[0], actor->id, &fleet->rules);
     model_start(actor->models[0], true);
     for (size_t i = 0; i < SLOTS; i++) {
@@ -60,13 +73,12 @@ static void touch(struct actor *actor)
     actor->settled = false;
 }
 
-/* One more like the first; NULL where there are enough. */
+/* One more like that. */
 static struct model_device *another(struct actor *actor, size_t like)
 {
     check(actor->model_count < MODELS_MAX);
-    struct model_device *model = malloc(sizeof *model);
-    check(model != NULL);
-    *model = *actor->models[like];
+    struct model_device *model = model_new();
+    model_copy(model, actor->models[like]);
     actor->models[actor->model_count++] = model;
     return model;
 }
@@ -318,13 +330,6 @@ bool actor_seen(struct actor *actor, const struct model_message *message)
             return false;
     }
     return true;
-}
-
-/* All but what nobody looks at. */
-static void model_copy(struct model_device *to, const struct model_device *from)
-{
-    memcpy(to, from, offsetof(struct model_device, states) + from->count * sizeof *from->states);
-    to->latest = from->latest;
 }
 
 /* What agrees with a model rules out what was before, in the model too. So it has to agree with

@@ -65,7 +65,11 @@ static void event_end(struct model_device *device)
 
 void model_init(struct model_device *device, const char *id, const struct model_rules *rules)
 {
-    *device = (struct model_device){.rules = rules};
+    /* Not the states that it may never come to, which are most of it. */
+    memset(device, 0, offsetof(struct model_device, states));
+    device->latest = (struct model_message){.what = MODEL_NONE};
+    device->line[0] = '\0';
+    device->rules = rules;
     (void)snprintf(device->id, sizeof device->id, "%s", id);
     state_set(device, &(struct model_state){.what = MODEL_NONE});
 }

@@ -120,7 +120,6 @@ struct model_message {
     int64_t since, connected_at;
 };
 
-/* {0} before model_init. */
 struct model_device {
     const struct model_rules *rules; /* lent */
     char id[MODEL_ID_MAX + 1];
