@@ -37,8 +37,10 @@ static void draw_steps(unsigned percent)
     for (size_t i = 0; i < p.actor_count; i++) {
         struct actor *actor = &p.actors[i];
         bool ready = p.steps.down ? step_is_over(actor) : actor->settled;
-        if (ready && rng_percent(&p.rng, percent))
+        if (ready && rng_percent(&p.rng, percent)) {
+            actor->online_at = actor->settled && actor->says.what == MODEL_ONLINE ? clock_ms() : 0;
             step_draw(&p.steps, actor);
+        }
     }
     check(registry_commit(p.fleet.registry) == ERR_OK);
     commands_run();

@@ -13,12 +13,14 @@
 
 int scene_open(void **state)
 {
-    char dir[] = "/tmp/devreg-broker-XXXXXX";
+    const char *parent = getenv("TMPDIR");
+    char dir[BROKER_PATH_MAX];
     check(crypto_init() == ERR_OK && mosquitto_lib_init() == 0);
     struct scene *scene = calloc(1, sizeof *scene);
     check(scene != NULL);
     *state = scene;
     scene->websocket.fd = -1;
+    check(path_join(dir, sizeof dir, parent && *parent ? parent : "/tmp", "/devreg-broker-XXXXXX"));
     check(mkdtemp(dir) != NULL);
     check(chmod(dir, 0755) == 0);
     check(path_join(scene->dir, sizeof scene->dir, dir, ""));
