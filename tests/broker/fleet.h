@@ -60,7 +60,8 @@ struct actor {
     /* What a subscriber has: "" for nothing. */
     char standing[PAYLOAD_ROOM];
     struct model_message says;
-    bool answered; /* it stood in the answer to the new subscription */
+    int64_t online_at; /* when its step was drawn, if it was online then and at rest; else 0 */
+    bool answered;     /* it stood in the answer to the new subscription */
     /* What was recorded when the broker ended last, until it is at rest again. */
     bool was_down, was_recorded;
     struct presence recorded;

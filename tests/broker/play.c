@@ -17,6 +17,14 @@ struct actor *play_actor(const char *device)
     return *end == '\0' && number < p.actor_count ? &p.actors[number] : NULL;
 }
 
+/* Who was online when the step was drawn has the whole delay from then on. */
+static bool is_too_early(const struct actor *actor)
+{
+    return p.setting.delay && actor->online_at &&
+           clock_ms() < actor->online_at + (int64_t)DELAY_S * 1000 &&
+           actor->says.what == MODEL_OFFLINE;
+}
+
 static void seen(struct actor *actor, const char *payload, bool retained)
 {
     const char *error;
@@ -27,6 +35,8 @@ static void seen(struct actor *actor, const char *payload, bool retained)
     check(path_join(actor->standing, sizeof actor->standing, payload, ""));
     if (!model_message_parse(&actor->says, actor->id, false, payload, &error))
         play_report(actor, error);
+    if (!retained && is_too_early(actor))
+        play_report(actor, "it is told before the delay is over");
     actor->answered |= retained;
     actor->settled &= retained;
     /* An older one may have been brought back, for a moment. */
@@ -174,10 +184,9 @@ void play_configure(void)
     char config[1024], limit[32] = "", delay[48] = "";
     p.setting = (struct setting){rng_percent(&p.rng, 60), rng_percent(&p.rng, 30),
                                  rng_percent(&p.rng, 50), rng_percent(&p.rng, 10)};
-    /* One history in some thirty thousand meets the end of a delay before its step is over. */
-    if (!getenv("DEVREG_DELAY"))
-        p.setting.delay = false;
-    p.fleet.rules.delay = p.setting.delay;
+    /* How long a step takes is the machine's to say, so its delay may be over before the step is.
+     */
+    p.fleet.rules.delay = p.fleet.rules.delay_at_any_time = p.setting.delay;
     p.steps.limited = p.setting.limited && broker_version() > 20011;
     if (p.setting.limited)
         check(snprintf(limit, sizeof limit, "max_keepalive %d\n", KEEPALIVE_MAX) > 0);
@@ -211,6 +220,7 @@ void play_start(void)
         actor_broker(actor, started);
         actor->standing[0] = '\0';
         actor->says = (struct model_message){.what = MODEL_NONE};
+        actor->online_at = 0;
     }
     watcher_open();
     link_await(&p.watcher, LINK_SURE);

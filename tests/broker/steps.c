@@ -122,8 +122,6 @@ static void step_take_over(struct steps *steps, struct actor *actor)
     const struct op *op = op_open(steps, actor, slot, WANT_IN);
     note_login(actor, "takes over", op);
     at->want[at->at] = WANT_END;
-    if (steps->fleet->rules.delay)
-        actor_lost_perhaps(actor, slot); /* the end of the old one may be heard of first */
     let_in(actor, op, slot);
 }
 
