@@ -66,6 +66,18 @@ void actor_note(struct actor *actor, const char *format, ...)
     va_end(list);
 }
 
+struct place *actor_place(struct actor *actor, const char *topic)
+{
+    for (size_t i = 0; i < actor->place_count; i++)
+        if (strcmp(actor->places[i].topic, topic) == 0)
+            return &actor->places[i];
+    check(actor->place_count < PLACES_MAX);
+    struct place *place = &actor->places[actor->place_count++];
+    *place = (struct place){.says = {.what = MODEL_NONE}};
+    (void)snprintf(place->topic, sizeof place->topic, "%s", topic);
+    return place;
+}
+
 /* ---- models */
 
 static void touch(struct actor *actor)
@@ -247,7 +259,8 @@ bool actor_killed(struct actor *actor, const struct presence *record)
     touch(actor);
     if (record)
         model_message_of_record(&message, record);
-    bool before = is_as_before(actor, record); /* it was killed before it came to this one */
+    /* It was killed before it came to this one, or nothing was to be told. */
+    bool before = is_as_before(actor, record) || actor->models[0]->off;
     for (size_t i = actor->model_count; i-- > 0 && !before;)
         if ((why = model_recorded(actor->models[i], &message)) && !model_fails(actor, i, why))
             return false;
@@ -256,48 +269,118 @@ bool actor_killed(struct actor *actor, const struct presence *record)
     return true;
 }
 
-/* 2.0 ends WebSockets before it stops, and says so: then the state is that of one that is left. One
- * more model for each way in which that may end. */
-static void end_websockets(struct actor *actor)
+/* One way in which the broker may have ended: in the state `at` of the model. */
+struct stop {
+    size_t at;
+    unsigned closed; /* slots: 2.0 ends WebSockets before it stops, and says so */
+    unsigned taken;  /* slots: taken over by one that was not in yet */
+};
+
+static void end_slots(const struct actor *actor, struct model_device *model, unsigned slots,
+                      enum model_end end)
 {
-    unsigned in = 0, websockets = 0;
-    for (size_t i = 0; i < SLOTS; i++) {
-        const struct slot *slot = &actor->slots[i];
-        in |= (unsigned)slot->in << i;
-        websockets |= (unsigned)(slot->in && slot->links[slot->at].by == BY_WEBSOCKET) << i;
-    }
-    for (unsigned ends = 1; ends < in; ends++) {
-        if ((ends & websockets) != ends)
-            continue;
-        struct model_device *model = another(actor, 0);
-        for (size_t i = 0; i < SLOTS; i++)
-            if (ends >> i & 1)
-                model_end(model, actor->slots[i].client_id, MODEL_UNTOLD, wall_ms());
-    }
+    for (size_t i = 0; i < SLOTS; i++)
+        if (slots >> i & 1)
+            model_end(model, actor->slots[i].client_id, end, wall_ms());
 }
 
-bool actor_stopped(struct actor *actor, const struct presence *record)
+/* What becomes of the model then, in `after`. NULL, or what disagrees with the record. */
+static const char *stop_try(const struct actor *actor, const struct model_device *model,
+                            const struct stop *stop, const struct model_message *record,
+                            struct model_device *after)
 {
+    const struct model_state *state = &model->states[stop->at];
+    const uint64_t generation = record->what == MODEL_NONE ? 0 : record->generation;
+    model_copy(after, model);
+    after->states[0] = *state;
+    after->now = 0;
+    after->count = 1;
+    if (model->lapsed && generation && generation != model->generation) {
+        model_forget(after); /* what is left of the one that was removed */
+        return NULL;
+    }
+    end_slots(actor, after, stop->closed, MODEL_UNTOLD);
+    end_slots(actor, after, stop->taken, MODEL_TAKEN_OVER);
+    model_stop(after, wall_ms());
+    after->lapsed = model->lapsed;
+    return model_check_record(after, record);
+}
+
+static unsigned websockets_of(const struct actor *actor)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < SLOTS; i++)
+        for (size_t k = 0; k < 2 && !actor->rules->tells_ends; k++)
+            all |= (unsigned)(actor->slots[i].links[k].by == BY_WEBSOCKET) << i;
+    return all;
+}
+
+static unsigned live_in(const struct actor *actor, const struct model_state *state)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < SLOTS; i++)
+        for (size_t n = 0; n < state->live_count; n++)
+            all |= (unsigned)(strcmp(state->live[n].client, actor->slots[i].client_id) == 0) << i;
+    return all;
+}
+
+/* Tries all ways from that state. */
+static bool stop_from(struct actor *actor, const struct model_device *model, size_t at, bool early,
+                      const struct model_message *record, struct model_device *after)
+{
+    const unsigned live = live_in(actor, &model->states[at]);
+    const unsigned websockets = websockets_of(actor) & live;
+    for (unsigned taken = 0; taken <= (early ? live : 0); taken++)
+        for (unsigned closed = 0; closed <= websockets; closed++) {
+            const struct stop stop = {at, closed, taken};
+            if ((closed & ~websockets) || (taken & ~live) || (closed && closed == live))
+                continue;
+            const char *why = stop_try(actor, model, &stop, record, after);
+            if (!why)
+                return true;
+            (void)snprintf(actor->why, sizeof actor->why, "%s", why);
+        }
+    return false;
+}
+
+bool actor_stopped(struct actor *actor, const struct presence *record, bool early)
+{
+    static struct model_device after;
     struct model_message message = {.what = MODEL_NONE};
-    const char *why;
     touch(actor);
-    if (!actor->rules->tells_ends)
-        end_websockets(actor);
     if (record)
         model_message_of_record(&message, record);
-    for (size_t i = actor->model_count; i-- > 0;) {
-        model_stop(actor->models[i], wall_ms());
-        if ((why = model_check_record(actor->models[i], &message)) && !model_fails(actor, i, why))
-            return false;
+    if (actor->models[0]->off || is_as_before(actor, record)) {
+        actor_broker(actor, model_kill); /* it did not come to this one */
+        note_record(actor, record);
+        return true;
     }
-    note_record(actor, record);
-    return true;
+    for (size_t i = 0; i < actor->model_count; i++) {
+        const struct model_device *model = actor->models[i];
+        for (size_t at = model->count; at-- > (early ? 0 : model->now);) {
+            if (!stop_from(actor, model, at, early, &message, &after))
+                continue;
+            drop_models(actor, 1);
+            actor->waiting = NULL;
+            model_copy(actor->models[0], &after);
+            note_record(actor, record);
+            return true;
+        }
+    }
+    return false;
+}
+
+void actor_forgotten(struct actor *actor)
+{
+    actor_broker(actor, model_forget);
+    actor->was_recorded = false;
 }
 
 void actor_removed(struct actor *actor)
 {
     touch(actor);
     actor->phase = PHASE_ABSENT;
+    actor->told.unsure = true;
     for (size_t i = 0; i < SLOTS; i++)
         actor->slots[i].in = false;
     for (size_t i = 0; i < actor->model_count; i++)
@@ -308,7 +391,8 @@ void actor_flicker(struct actor *actor, size_t slot, const struct mqtt_login *lo
 {
     const struct model_connection connection = connection_of(&actor->slots[slot], login);
     touch(actor);
-    struct model_device *model = another(actor, 0);
+    /* With presence off only the highest number counts that it may have had. */
+    struct model_device *model = actor->models[0]->off ? actor->models[0] : another(actor, 0);
     actor->flickered = true;
     model_accept(model, actor->generation, &connection);
     model_end(model, actor->slots[slot].client_id, MODEL_LOST, wall_ms());
@@ -341,7 +425,7 @@ static const char *disagrees(struct model_device *model, const struct model_mess
     const char *why;
     model_copy(&scratch, model);
     why = model_check(&scratch, standing);
-    if (!why)
+    if (!why && !model->off)
         why = model_check_record(&scratch, record);
     if (!why)
         model_copy(model, &scratch);
@@ -367,103 +451,4 @@ bool actor_agrees(struct actor *actor, const struct model_message *standing,
         return true;
     }
     return false;
-}
-
-/* ---- the registry. All within the round's write scope, as a `devreg` that does several things. */
-
-static void must(const char *what, const struct actor *actor, enum err e)
-{
-    if (e)
-        fail_msg("%s %s: %s", what, actor->id, err_text(e));
-}
-
-static void new_key(struct fleet *fleet, struct actor *actor, struct device *device)
-{
-    struct credential *credential = device_new_credential(device, CREDENTIAL_KEY, wall_ms());
-    check(credential != NULL);
-    key_generate(actor->key);
-    key_hash(credential->secret, actor->key, device->id, credential->id,
-             registry_secret(fleet->registry));
-    credential->secret_size = KEY_HASH_SIZE;
-    actor->credential = credential->id;
-}
-
-void fleet_add(struct fleet *fleet, struct actor *actor)
-{
-    struct device device;
-    device_init(&device, actor->id);
-    must("role of", actor, device_add_role(&device, DEFAULT_ROLE));
-    new_key(fleet, actor, &device);
-    must("add", actor, registry_add_device(fleet->registry, &device));
-    registry_log(fleet->registry, LOG_ADD, LOG_DEVICE, actor->id, "");
-    actor->generation = device.generation;
-    for (size_t i = 0; i < actor->model_count; i++)
-        model_add(actor->models[i], device.generation);
-    touch(actor);
-    device_clear(&device);
-    actor->phase = PHASE_ENABLED;
-}
-
-void fleet_remove(struct fleet *fleet, struct actor *actor)
-{
-    must("remove", actor, registry_remove_device(fleet->registry, actor->id));
-    registry_log(fleet->registry, LOG_REMOVE, LOG_DEVICE, actor->id, "");
-}
-
-static void get(struct fleet *fleet, struct actor *actor, struct device *device)
-{
-    must("get", actor, registry_get_device(fleet->registry, actor->id, device));
-}
-
-static void put(struct fleet *fleet, struct actor *actor, struct device *device, enum log_verb verb)
-{
-    must("put", actor, registry_put_device(fleet->registry, device));
-    registry_log(fleet->registry, verb, LOG_DEVICE, actor->id, "");
-    device_clear(device);
-}
-
-void fleet_set_state(struct fleet *fleet, struct actor *actor, enum log_verb verb)
-{
-    struct device device;
-    get(fleet, actor, &device);
-    device.state = verb == LOG_ENABLE    ? DEVICE_ENABLED
-                   : verb == LOG_DISABLE ? DEVICE_DISABLED
-                                         : DEVICE_REVOKED;
-    if (verb == LOG_REVOKE)
-        device_drop_credentials(&device);
-    put(fleet, actor, &device, verb);
-}
-
-void fleet_expire(struct fleet *fleet, struct actor *actor, int64_t at)
-{
-    struct device device;
-    get(fleet, actor, &device);
-    device.expires = at;
-    put(fleet, actor, &device, LOG_SET);
-    actor->phase = at ? PHASE_EXPIRED : PHASE_ENABLED;
-}
-
-void fleet_rotate(struct fleet *fleet, struct actor *actor, int64_t ends, bool until_used)
-{
-    struct device device;
-    get(fleet, actor, &device);
-    for (size_t i = device.credential_count; i-- > 0;) {
-        struct credential *credential = &device.credentials[i];
-        if (credential->id != actor->credential || (!until_used && !ends))
-            device_drop_credential(&device, i);
-        else if (until_used)
-            credential->ended_by = device.next_credential;
-        else
-            credential->expires = ends;
-    }
-    new_key(fleet, actor, &device);
-    put(fleet, actor, &device, LOG_ROTATE);
-}
-
-void fleet_note(struct fleet *fleet, struct actor *actor)
-{
-    struct device device;
-    get(fleet, actor, &device);
-    (void)snprintf(device.note, sizeof device.note, "step %zu", actor->step_count);
-    put(fleet, actor, &device, LOG_SET);
 }

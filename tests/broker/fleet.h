@@ -21,7 +21,17 @@ enum {
     STEPS_KEPT = 24,
     STEP_TEXT = 100,
     TOPIC_ROOM = 64,
-    PAYLOAD_ROOM = 1024
+    PAYLOAD_ROOM = 1024,
+    PLACES_MAX = 8 /* topics of a device, over all patterns and attributes */
+};
+
+/* A topic where the device's message stands, or stood since the broker's start. */
+struct place {
+    char topic[TOPIC_ROOM];
+    char payload[PAYLOAD_ROOM]; /* what a subscriber has; "" for nothing */
+    bool plain;                 /* it is "online" or "offline" */
+    bool answered;              /* it stood in the answer to the new subscription */
+    struct model_message says;
 };
 
 /* What is to become of a link. */
@@ -57,11 +67,16 @@ struct actor {
     bool flickered; /* only the record tells whether it was in, once the broker is past that */
     bool settled;   /* compared, and nothing has happened since */
     size_t left;    /* steps of its history */
-    /* What a subscriber has: "" for nothing. */
-    char standing[PAYLOAD_ROOM];
-    struct model_message says;
+    /* Events of this run of the broker; `unsure` whether all are of this generation. */
+    struct {
+        size_t connects, ends, all;
+        bool unsure;
+    } told;
+    size_t site; /* its attribute: which one of them */
+    size_t place_count;
+    struct place places[PLACES_MAX];
     int64_t online_at; /* when its step was drawn, if it was online then and at rest; else 0 */
-    bool answered;     /* it stood in the answer to the new subscription */
+    bool listed;       /* by `devreg list` */
     /* What was recorded when the broker ended last, until it is at rest again. */
     bool was_down, was_recorded;
     struct presence recorded;
@@ -96,8 +111,10 @@ void actor_waited(struct actor *actor);
 /* The broker was killed, and this is recorded; NULL for nothing. False, and `why`, where that
  * cannot be. */
 bool actor_killed(struct actor *actor, const struct presence *record);
-/* It was stopped. */
-bool actor_stopped(struct actor *actor, const struct presence *record);
+/* It was stopped; `early`, with what happened since the last rest known to it or not. */
+bool actor_stopped(struct actor *actor, const struct presence *record, bool early);
+/* And what was recorded is lost. */
+void actor_forgotten(struct actor *actor);
 /* The broker is gone, and its clients with it. */
 void actor_drop_links(struct swarm *swarm, struct actor *actor);
 /* It is no device any more. */
@@ -106,10 +123,17 @@ void actor_removed(struct actor *actor);
 void actor_flicker(struct actor *actor, size_t slot, const struct mqtt_login *login);
 void actor_broker(struct actor *actor, void (*what)(struct model_device *model));
 
-/* What was seen, with each model that is left. False, and `why`, where none is. */
+/* What was seen, with each model that is left. False, and `why`, where none is. With presence off
+ * `record` is not looked at. */
 bool actor_seen(struct actor *actor, const struct model_message *message);
 bool actor_agrees(struct actor *actor, const struct model_message *standing,
                   const struct model_message *record);
+
+/* The topic of its message under a pattern with %u and %{site}. */
+void fleet_topic(char topic[static TOPIC_ROOM], const char *pattern, const char *device,
+                 size_t site);
+/* Its place of that topic, a new one if need be. */
+struct place *actor_place(struct actor *actor, const char *topic);
 
 /* ---- the registry */
 
@@ -121,5 +145,7 @@ void fleet_expire(struct fleet *fleet, struct actor *actor, int64_t at); /* 0 fo
 /* A new key. The old ones end then, 0 for at once, or with the first use of the new one. */
 void fleet_rotate(struct fleet *fleet, struct actor *actor, int64_t ends, bool until_used);
 void fleet_note(struct fleet *fleet, struct actor *actor);
+/* Another value of the attribute, or none. */
+void fleet_move(struct fleet *fleet, struct actor *actor);
 
 #endif

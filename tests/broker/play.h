@@ -17,11 +17,16 @@ enum {
     DELAY_MS = 1500 /* and it is over */
 };
 
-#define PRESENCE "devreg/presence/"
-
 /* The rest of the configuration, as it is drawn for each run of the broker. */
 struct setting {
-    bool persistence, no_retain_source, limited, delay;
+    bool persistence, no_retain_source, limited, delay, off, plain, events;
+    const char *pattern; /* of topics */
+};
+
+/* devreg/summary; {0} for none. */
+struct summary {
+    bool there;
+    size_t online, offline, never_seen, total;
 };
 
 struct play {
@@ -41,9 +46,13 @@ struct play {
     size_t events;  /* of this round: what the clients did and what was seen */
     size_t kill_at; /* after so many; SIZE_MAX for not in this round */
     uint16_t subscription;
-    bool subscribed, answering;
+    bool subscribed;
     bool sentinel_online, sentinel_told;
-    size_t runs, kills;
+    char sentinel_topic[TOPIC_ROOM];
+    struct summary summary;
+    bool lost;  /* the presence store, since the last run, and the broker shows what it showed */
+    bool stale; /* and after a SIGKILL mosquitto.db would have what that run cleared */
+    size_t runs, kills, losses;
 };
 extern struct play p;
 
@@ -55,8 +64,9 @@ void play_ended(struct swarm *swarm, struct link *link, enum link_state before);
 void play_configure(void);
 /* The broker starts, and the subscriber is there. */
 void play_start(void);
-/* It ends, and its clients with it; what is recorded then has to be what the models allow. */
-void play_go_down(bool kill);
+/* It ends, and its clients with it; what is recorded then has to be what the models allow. `early`
+ * for not at rest. */
+void play_go_down(bool kill, bool early);
 
 /* The device of that id; NULL for others. */
 struct actor *play_actor(const char *device);

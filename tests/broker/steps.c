@@ -341,6 +341,12 @@ static void step_note(struct steps *steps, struct actor *actor)
     fleet_note(steps->fleet, actor);
 }
 
+static void step_move(struct steps *steps, struct actor *actor)
+{
+    fleet_move(steps->fleet, actor);
+    actor_note(actor, "set --set site: number %zu", actor->site);
+}
+
 /* Ends at a time of its own. */
 static void end_soon(struct actor *actor, int64_t at, bool (*which)(const struct slot *slot))
 {
@@ -421,6 +427,7 @@ static const struct choice {
     {step_bad_will, PHASE_ENABLED, 3, ANYWHERE, true},
     {step_long_keepalive, PHASE_ENABLED, 4, WHERE_LONG, true},
     {step_note, PHASE_ENABLED, 2, ANYWHERE, false},
+    {step_move, PHASE_ENABLED, 6, ANYWHERE, false},
     {step_disable, PHASE_ENABLED, 5, ANYWHERE, false},
     {step_revoke, PHASE_ENABLED, 2, ANYWHERE, false},
     {step_expire, PHASE_ENABLED, 2, ANYWHERE, false},
@@ -429,6 +436,7 @@ static const struct choice {
     {step_rotate_until_used, PHASE_ENABLED, 3, WHERE_IN, true},
     {step_replace, PHASE_ENABLED, 2, ANYWHERE, false},
     {step_remove, PHASE_ENABLED, 1, ANYWHERE, false},
+    {step_move, PHASE_DISABLED, 5, ANYWHERE, false},
     {step_enable, PHASE_DISABLED, 40, ANYWHERE, false},
     {step_knock, PHASE_DISABLED, 20, ANYWHERE, true},
     {step_revoke, PHASE_DISABLED, 5, ANYWHERE, false},

@@ -544,6 +544,12 @@ void model_start(struct model_device *device, bool presence)
         count_each(device);
 }
 
+void model_forget(struct model_device *device)
+{
+    state_set(device,
+              &(struct model_state){.generation = device->generation, .event = device->events});
+}
+
 void model_rest(struct model_device *device)
 {
     device->lapsed = false;

@@ -168,6 +168,8 @@ void model_stop(struct model_device *device, int64_t time);
 void model_stop_unwritten(struct model_device *device, int64_t time);
 void model_kill(struct model_device *device);
 void model_start(struct model_device *device, bool presence);
+/* What was recorded is lost: it begins anew, but seq does not fall. */
+void model_forget(struct model_device *device);
 
 /* All that happened has been recorded and published; what a delay still holds has not. */
 void model_rest(struct model_device *device);

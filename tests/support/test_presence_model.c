@@ -146,6 +146,26 @@ static void seq_rises_with_each_change_and_stays_with_what_is_told_again(void **
     RIGHT(model_check(&d, &second));
 }
 
+static void what_is_lost_begins_anew_but_seq_does_not_fall(void **state)
+{
+    struct model_message first, again;
+    (void)state;
+    accept_client("a");
+    accept_client("a");
+    first = message(MODEL_ONLINE, 2, "a");
+    RIGHT(AT_REST(model_check(&d, &first)));
+    model_kill(&d);
+    model_forget(&d);
+    model_start(&d, true);
+    RIGHT(AT_REST(model_check(&d, &none)));
+    accept_client("a");
+    again = message(MODEL_ONLINE, 1, "a");
+    again.seq = first.seq - 1;
+    WRONG(AT_REST(model_check(&d, &again)));
+    again.seq = first.seq + 1;
+    RIGHT(model_check(&d, &again));
+}
+
 #define MODEL_TEST(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -158,6 +178,7 @@ int main(void)
         MODEL_TEST(what_was_not_seen_may_be_there_after_a_kill),
         MODEL_TEST(nothing_stands_for_a_removed_device),
         MODEL_TEST(seq_rises_with_each_change_and_stays_with_what_is_told_again),
+        MODEL_TEST(what_is_lost_begins_anew_but_seq_does_not_fall),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
