@@ -21,7 +21,7 @@
 #include "deadline.h"
 #include "play.h"
 
-enum { HISTORIES = 1500, ACTORS_MIN = 60, ACTORS_MAX = 2000, SLOW_AT_ONCE = 20, OPS_A_TURN = 16 };
+enum { HISTORIES = 5000, ACTORS_MIN = 60, ACTORS_MAX = 2000, SLOW_AT_ONCE = 20, OPS_A_TURN = 16 };
 
 /* ---- rounds */
 
