@@ -414,6 +414,7 @@ void presence_close(struct presences *presences, int64_t now)
         entry_free(entry);
     }
     table_clear(&presences->entries);
+    presence_walk_close(presences);
     (void)jobs_end(presences->done);
     enum err e = jobs_end(writer_close(&presences->writer));
     if (e)

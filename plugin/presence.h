@@ -43,7 +43,7 @@ struct presence_walk {
     enum walk_stage stage;
     bool at_start;  /* states are published; else only what changed */
     bool once_more; /* over the records, after this walk */
-    bool anew;      /* the store is new: what stands in the broker is of the one before */
+    bool anew;      /* the store is new: what stands in the broker may be of the one before */
     char after[PRESENCE_TOPIC_MAX + 1]; /* a topic, a device id */
 };
 

@@ -64,6 +64,12 @@ bool presence_submit_walked(struct presences *presences)
     return job && submit(presences, job);
 }
 
+bool presence_submit_known(struct presences *presences)
+{
+    struct job *job = job_new(JOB_KNOWN, "", 0);
+    return job && submit(presences, job);
+}
+
 static bool has_attributes(const struct presences *presences)
 {
     return presences->options->presence && presences->options->presence_attributes;

@@ -15,6 +15,7 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
 bool presence_submit_delete(struct presences *presences, struct presence_entry *entry, int64_t now);
 bool presence_submit_forget(struct presences *presences, const char *topic);
 bool presence_submit_walked(struct presences *presences);
+bool presence_submit_known(struct presences *presences);
 
 /* Takes in what the writer wrote, and publishes it, a part at a time. */
 void presence_collect(struct presences *presences);

@@ -235,10 +235,11 @@ static void stage_end(struct presences *presences)
     struct presence_walk *walk = &presences->walk;
     if (walk->stage == WALK_CLEARED) {
         stage_begin(presences, WALK_RECORDS);
-    } else if (walk->stage == WALK_RECORDS && walk->anew && presences->options->presence) {
+    } else if (walk->stage == WALK_RECORDS && walk->at_start && walk->anew &&
+               presences->options->presence) {
         stage_begin(presences, WALK_REGISTRY);
     } else {
-        walk->at_start = walk->anew = false;
+        walk->at_start = false;
         stage_begin(presences, walk->once_more ? WALK_RECORDS : WALK_NOTHING);
         walk->once_more = false;
     }
@@ -265,6 +266,14 @@ void presence_walk_end(struct presences *presences)
 {
     if (!presences->dirty.first && !presences->in_flight)
         presences->unwalked = !presence_submit_walked(presences);
+}
+
+/* Not before: a broker that is killed comes back with what it saved earlier. */
+void presence_walk_close(struct presences *presences)
+{
+    const struct presence_walk *walk = &presences->walk;
+    if (walk->anew && !walk->at_start && presences->options->presence)
+        (void)presence_submit_known(presences); /* or at the next stop */
 }
 
 void presence_walk_again(struct presences *presences)
@@ -360,7 +369,7 @@ static enum err walk_begin(struct presences *presences)
     if (!*text)
         (void)message_clear(SUMMARY_TOPIC); /* of an earlier run */
     presences->place = patterns_current(&patterns)->number;
-    presences->unwalked = patterns.count > 1 || presences->walk.anew;
+    presences->unwalked = patterns.count > 1;
     presences->highest_seq = presences->writer.counts.seq;
     presences->walk.at_start = true;
     stage_begin(presences, WALK_CLEARED);

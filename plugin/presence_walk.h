@@ -11,4 +11,8 @@ void presence_walk_on(struct presences *presences, int64_t now);
 /* Notes, once all that a walk found is recorded, that the store was walked. */
 void presence_walk_end(struct presences *presences);
 
+/* The broker stops, and saves what stands in it: notes that the store is new no longer, if its walk
+ * is done. */
+void presence_walk_close(struct presences *presences);
+
 #endif

@@ -160,7 +160,6 @@ static void apply_delete(struct batch *batch, struct job *job)
 static void apply_walked(struct batch *batch)
 {
     struct patterns patterns;
-    store_is_known(batch->txn);
     if (patterns_get(batch->txn, &patterns) != ERR_OK)
         return;
     patterns_settle(&patterns);
@@ -183,6 +182,9 @@ static void apply(struct batch *batch, struct job *job)
         break;
     case JOB_WALKED:
         apply_walked(batch);
+        break;
+    case JOB_KNOWN:
+        store_is_known(batch->txn);
         break;
     }
     if (job->feeds)

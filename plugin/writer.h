@@ -24,7 +24,8 @@ enum job_kind {
     JOB_PUT,    /* store the record */
     JOB_DELETE, /* forget the device; what it had published is to be cleared: `old_topic` */
     JOB_FORGET, /* forget the cleared topic `topic` */
-    JOB_WALKED, /* all records were walked: old patterns, and that the store was new, are history */
+    JOB_WALKED, /* all records were walked: old patterns are history */
+    JOB_KNOWN,  /* that the store was new is history */
 };
 
 /* Made by the submitter with malloc; whoever collects it ends it with job_free. */

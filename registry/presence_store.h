@@ -11,8 +11,8 @@
  *                           attributes
  *   'x' topic               a topic where a message stood that may come back, since Mosquitto
  *                           restarts with what it saved: the device, and when it was cleared
- *   'a'                     the store is new, and was not walked yet: what the broker still shows
- *                           is of the one before it
+ *   'a'                     the store is new, and Mosquitto may still restart with what it saved
+ *                           before: what it shows then is of another store
  *   'w' number, 8 B         the feed: presence_feed.h
  *
  * The scopes are those of store.h: txn_reader and txn_renew to read, txn_write to write.
@@ -38,7 +38,7 @@ MUST_CHECK enum err owner_get(struct txn *txn, const struct client_key *client,
 bool owners_exist(struct txn *txn);
 /* The pattern in use, "" where presence is off; ERR_NOT_FOUND before the plugin's first run. */
 MUST_CHECK enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1]);
-/* Is the store one that was made in the place of another, and was not walked yet? In doubt yes. */
+/* May the broker show what is of a store before this one? In doubt yes. */
 bool store_is_anew(struct txn *txn);
 /* The patterns that messages stand under; none before the plugin's first run. */
 MUST_CHECK enum err patterns_get(struct txn *txn, struct patterns *patterns);

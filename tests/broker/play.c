@@ -402,9 +402,13 @@ void play_go_down(bool kill, bool early)
     link_drop(&p.swarm, &p.sentinel, false);
     for (size_t i = 0; i < p.actor_count; i++)
         actor_goes_down(&p.actors[i], kill, early);
-    if (p.stale && kill)
+    if (p.stale && !kill && !p.setting.persistence) /* devreg takes it for saved */
         remove_file(p.scene->broker.dir, "/broker/mosquitto.db");
-    p.stale &= !kill && !p.setting.persistence;
+    bool moves = strstr(p.setting.pattern, "%{"); /* then nobody knows where it stood */
+    if (p.stale && kill && moves)
+        remove_file(p.scene->broker.dir, "/broker/mosquitto.db");
+    p.lost = p.stale && kill && !moves;
+    p.stale = false;
     bool shown = !kill && !early && !p.setting.off && p.setting.persistence;
     if (rng_percent(&p.rng, shown ? 40 : 10))
         lose_store(shown);
