@@ -20,14 +20,14 @@ struct rotation {
     char key[KEY_TEXT_SIZE + 1];
 };
 
-/* Every key of `device` ends after the grace, unless it does so earlier, and with the first use of
- * the next one if that is asked for. */
+/* Every key of `device`, and a password that was imported in the place of one, ends after the
+ * grace, unless it does so earlier, and with the first use of the next one if that is asked for. */
 static void end_keys(struct device *device, int64_t now, const struct rotation *rotation)
 {
     int64_t grace = rotation->grace;
     for (size_t i = device->credential_count; i-- > 0;) {
         struct credential *credential = &device->credentials[i];
-        if (credential->kind != CREDENTIAL_KEY)
+        if (credential->kind != CREDENTIAL_KEY && credential->kind != CREDENTIAL_IMPORTED)
             continue;
         if (grace == 0) {
             device_drop_credential(device, i);
@@ -103,7 +103,7 @@ static enum status set_password(struct call *call, struct device *device, void *
     if (status)
         return status;
     for (size_t i = device->credential_count; i-- > 0;) {
-        if (device->credentials[i].kind == CREDENTIAL_PASSWORD)
+        if (credential_is_password(&device->credentials[i]))
             device_drop_credential(device, i);
     }
     struct credential *credential = new_credential(call, device, CREDENTIAL_PASSWORD, &status);

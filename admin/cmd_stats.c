@@ -27,7 +27,7 @@ struct ends {
 struct stats {
     uint64_t devices, states[STATES];
     uint64_t roles, entries;
-    uint64_t keys, passwords, others;
+    uint64_t keys, passwords, imported, others;
     struct ends device_ends, credential_ends;
     bool damaged;
     /* Of the presence store. */
@@ -54,8 +54,8 @@ static void count_device(struct stats *stats, const struct device *device, int64
         const struct credential *credential = &device->credentials[i];
         stats->keys += credential->kind == CREDENTIAL_KEY;
         stats->passwords += credential->kind == CREDENTIAL_PASSWORD;
-        stats->others +=
-            credential->kind != CREDENTIAL_KEY && credential->kind != CREDENTIAL_PASSWORD;
+        stats->imported += credential->kind == CREDENTIAL_IMPORTED;
+        stats->others += credential->kind != CREDENTIAL_KEY && !credential_is_password(credential);
         count_end(&stats->credential_ends, credential->expires, now);
     }
 }

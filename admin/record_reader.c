@@ -6,6 +6,7 @@
 #include "admin/hex.h"
 #include "admin/nearest.h"
 #include "registry/key.h"
+#include "registry/password_hash.h"
 #include "registry/text.h"
 
 #define TIME_MAX 253402300799999 /* the last millisecond of the year 9999 */
@@ -221,13 +222,15 @@ static bool read_kind(const struct target *target, const cJSON *value,
     if (cJSON_IsString(value)) {
         kind = strcmp(value->valuestring, "key") == 0        ? CREDENTIAL_KEY
                : strcmp(value->valuestring, "password") == 0 ? CREDENTIAL_PASSWORD
+               : strcmp(value->valuestring, "imported") == 0 ? CREDENTIAL_IMPORTED
                                                              : 0;
     } else if (!json_read_number(value, &kind)) {
         kind = 0;
     }
     credential->kind = (uint8_t)kind;
     return (kind >= 1 && kind <= UINT8_MAX) ||
-           refuse(target, "a credential's 'kind' is none of 'key', 'password', 1 to 255");
+           refuse(target,
+                  "a credential's 'kind' is none of 'key', 'password', 'imported', 1 to 255");
 }
 
 static bool read_secret(const struct target *target, const cJSON *value,
@@ -272,6 +275,13 @@ static bool read_credential_member(const struct target *target, const cJSON *val
     return refuse(target, "a credential's member '%.40s' is not known", name);
 }
 
+static bool imported_sound(const char *secret, size_t size)
+{
+    struct password_hash hash;
+    return strlen(secret) == size && !password_hash_parse(&hash, secret) &&
+           !password_hash_too_slow(&hash);
+}
+
 /* Is it whole, and what this version would have made? Others of its device have lower ids. */
 static bool credential_sound(const struct target *target, const struct credential *credential)
 {
@@ -286,6 +296,8 @@ static bool credential_sound(const struct target *target, const struct credentia
     if (credential->kind == CREDENTIAL_PASSWORD)
         sound = sound && credential->secret_size <= CRYPTO_PASSWORD_MAX &&
                 strncmp(secret, "$argon2id$", 10) == 0 && strlen(secret) == credential->secret_size;
+    if (credential->kind == CREDENTIAL_IMPORTED)
+        sound = sound && imported_sound(secret, credential->secret_size);
     return sound || refuse(target, "a credential lacks its id, kind or secret, or they do not fit");
 }
 

@@ -258,13 +258,22 @@ static enum refusal device_refuses(const struct plugin *plugin, const struct log
     return client_id_admitted(plugin, login, device) ? REFUSED_NOT : REFUSED_CLIENT_ID;
 }
 
-/* A person's password: known already, or on its way to the worker. */
+/* Is another credential in use that ends this one? */
+static bool is_replaced(struct plugin *plugin, const struct device *device,
+                        const struct credential *credential)
+{
+    return credential->ended_by &&
+           presence_credential_used(&plugin->presences, device->id, device->generation,
+                                    credential->ended_by);
+}
+
+/* A person's password, or an imported one: known already, or on its way to the worker. */
 static enum refusal password_check(struct plugin *plugin, const struct login *login,
                                    const struct device *device, bool interrupted,
                                    uint32_t *credential, bool *later)
 {
     const struct credential *password = credential_password(device, login->now);
-    if (!password)
+    if (!password || is_replaced(plugin, device, password))
         return REFUSED_WRONG_KEY;
     bool may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupted;
     enum password_answer answer =
@@ -285,9 +294,8 @@ static enum refusal device_check(struct plugin *plugin, const struct login *logi
     int64_t now = login->now;
     const struct credential *key =
         credential_of_key(device, login->password, registry_secret(plugin->registry), now);
-    if (key && key->ended_by &&
-        presence_credential_used(&plugin->presences, device->id, device->generation, key->ended_by))
-        key = NULL; /* the key that replaces it is in use */
+    if (key && is_replaced(plugin, device, key))
+        key = NULL;
     uint32_t credential = key ? key->id : 0;
     enum refusal refusal = device_refuses(plugin, login, device, now);
     if (!refusal && !key)

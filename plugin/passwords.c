@@ -6,29 +6,31 @@
 #include <string.h>
 #include <time.h>
 
+#include "registry/password_hash.h"
 #include "registry/text.h"
 
-enum { FIRST_COST_MS = 50 };
+enum { FIRST_COST_MS = 50, MEASURED_ROUNDS = 50, MEASUREMENTS = 3 };
 
 void passwords_open(struct passwords *passwords)
 {
     crypto_random(passwords->key, sizeof passwords->key);
     passwords->budget_ms = PASSWORD_BUDGET_MS;
     passwords->cost_ms = FIRST_COST_MS;
+    passwords->place_us = PASSWORD_PLACE_BUDGET_US;
 }
 
-static int64_t clock_ms(void)
+static int64_t clock_ns(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail for this clock */
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static void work(struct password_job *job)
 {
-    int64_t begin = clock_ms();
-    job->right = crypto_password_verify(job->hash, job->password);
-    job->took_ms = clock_ms() - begin;
+    int64_t begin = clock_ns();
+    job->right = password_hash_verify(job->hash, job->password);
+    job->took_ms = (clock_ns() - begin) / 1000000;
     crypto_wipe(job->password, sizeof job->password);
     atomic_store(&job->state, PASSWORD_DONE);
 }
@@ -53,9 +55,7 @@ static bool start(struct passwords *passwords)
     sigset_t all, before;
     if (passwords->running)
         return true;
-    if (!passwords->answers)
-        passwords->answers = calloc(PASSWORD_ANSWERS, sizeof *passwords->answers);
-    if (!passwords->answers || sem_init(&passwords->wake, 0, 0) != 0)
+    if (sem_init(&passwords->wake, 0, 0) != 0)
         return false;
     /* Signals are the broker's: its own thread has to see them. */
     sigfillset(&all);
@@ -110,6 +110,61 @@ static struct password_slot *slot_of(const struct passwords *passwords,
     return &passwords->answers[at];
 }
 
+/* The best of some, since others may have had the processor meanwhile. */
+static int64_t measure_round(void)
+{
+    static const uint8_t salt[12];
+    uint8_t hash[CRYPTO_SHA512_SIZE];
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < MEASUREMENTS; i++) {
+        int64_t begin = clock_ns();
+        crypto_pbkdf2_sha512(hash, "measure", salt, sizeof salt, MEASURED_ROUNDS);
+        int64_t took = clock_ns() - begin;
+        best = took < best ? took : best;
+    }
+    return best / MEASURED_ROUNDS + 1;
+}
+
+/* What a check of the hash takes in us, if it may be made in place at all. */
+static bool is_cheap(struct passwords *passwords, const char *text, int64_t *us)
+{
+    struct password_hash hash;
+    if (password_hash_parse(&hash, text) || hash.scheme == SCHEME_ARGON2ID)
+        return false;
+    if (!passwords->round_ns)
+        passwords->round_ns = measure_round();
+    *us = 1 + (int64_t)hash.rounds * passwords->round_ns / 1000;
+    return *us <= PASSWORD_PLACE_US;
+}
+
+static bool place_spend(struct passwords *passwords, int64_t us, int64_t now)
+{
+    int64_t earned = (now - passwords->place_at) * PASSWORD_PLACE_RATE;
+    bool full = earned < 0 || earned > PASSWORD_PLACE_BUDGET_US - passwords->place_us;
+    passwords->place_us = full ? PASSWORD_PLACE_BUDGET_US : passwords->place_us + earned;
+    passwords->place_at = now;
+    if (passwords->place_us < us)
+        return false;
+    passwords->place_us -= us;
+    return true;
+}
+
+/* Checks here and now what is cheap enough. PASSWORD_LATER for what is not. */
+static enum password_answer check_in_place(struct passwords *passwords,
+                                           const struct credential *credential,
+                                           const char *password,
+                                           const struct password_digest *digest, int64_t now)
+{
+    const char *hash = (const char *)credential->secret; /* with its NUL: see credential.h */
+    int64_t us;
+    if (!is_cheap(passwords, hash, &us) || !place_spend(passwords, us, now))
+        return PASSWORD_LATER;
+    bool right = password_hash_verify(hash, password);
+    enum password_answer answer = right ? PASSWORD_RIGHT : PASSWORD_WRONG;
+    *slot_of(passwords, digest) = (struct password_slot){*digest, answer};
+    return answer;
+}
+
 /* A job that is on its way for the digest, or else a free one, or NULL. */
 static struct password_job *job_for(struct passwords *passwords,
                                     const struct password_digest *digest)
@@ -154,6 +209,7 @@ static bool job_queue(struct passwords *passwords, struct password_job *job,
     job->hash[credential->secret_size] = '\0';
     (void)text_copy(job->password, PASSWORD_MAX, password);
     job->refuse = false;
+    job->reckoned_ms = passwords->cost_ms;
     atomic_store(&job->state, PASSWORD_QUEUED);
     (void)sem_post(&passwords->wake); /* fails only past 2^31 posts that nobody took */
     return true;
@@ -165,10 +221,17 @@ enum password_answer passwords_ask(struct passwords *passwords, const struct dev
 {
     if (strnlen(password, PASSWORD_MAX + 1) > PASSWORD_MAX)
         return PASSWORD_WRONG;
+    if (!passwords->answers)
+        passwords->answers = calloc(PASSWORD_ANSWERS, sizeof *passwords->answers);
+    if (!passwords->answers)
+        return PASSWORD_WRONG;
     struct password_digest digest = digest_of(passwords, device, credential, password);
-    const struct password_slot *slot = passwords->answers ? slot_of(passwords, &digest) : NULL;
-    if (slot && same(&slot->digest, &digest))
+    const struct password_slot *slot = slot_of(passwords, &digest);
+    if (same(&slot->digest, &digest))
         return slot->answer;
+    enum password_answer answer = check_in_place(passwords, credential, password, &digest, now);
+    if (answer != PASSWORD_LATER)
+        return answer;
     struct password_job *job = job_for(passwords, &digest);
     if (!job)
         return PASSWORD_WRONG;
@@ -199,6 +262,17 @@ bool passwords_interrupt(struct passwords *passwords, const char *client_id)
     return any;
 }
 
+/* What was reckoned is set right. A check that takes longer than all that may be saved up is still
+ * made now and then. */
+static void cost_learn(struct passwords *passwords, const struct password_job *job)
+{
+    int64_t took = job->took_ms > 0 ? job->took_ms : 1;
+    if (took > PASSWORD_BUDGET_MS)
+        took = PASSWORD_BUDGET_MS;
+    passwords->budget_ms += job->reckoned_ms - took;
+    passwords->cost_ms = took;
+}
+
 void passwords_tick(struct passwords *passwords,
                     void (*done)(void *context, const char *client_id, const void *pointer,
                                  bool right),
@@ -210,7 +284,7 @@ void passwords_tick(struct passwords *passwords,
             continue;
         *slot_of(passwords, &job->digest) =
             (struct password_slot){job->digest, job->right ? PASSWORD_RIGHT : PASSWORD_WRONG};
-        passwords->cost_ms = job->took_ms > 0 ? job->took_ms : 1;
+        cost_learn(passwords, job);
         char *waiting = job->waiting;
         bool right = job->right && !job->refuse;
         const void *pointer = job->pointer;

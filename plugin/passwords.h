@@ -1,10 +1,15 @@
-/* passwords.h - people's passwords, checked without anybody waiting for them.
+/* passwords.h - people's passwords, and imported ones, checked without anybody waiting for them.
  *
  * Argon2id takes 30 ms and more on purpose, and the broker has one thread. So one worker thread
  * checks, and the broker's thread only looks up what it found:
  *
  *   CONNECT --> found before?  yes, no: the answer                    (0.3 us)
- *                              never asked: hand it to the worker, "later"
+ *                              cheap:   checked here and now          (up to 3 ms)
+ *                              else:    hand it to the worker, "later"
+ *
+ * Cheap is what Mosquitto's password files hold, some hundred rounds of a fast hash: a fleet that
+ * comes back finds its answers at once. That has a small budget of its own; over it the worker is
+ * asked. What a round takes on this machine is measured.
  *
  *   later, Mosquitto 2.0:   this CONNECT is refused; the client's next try finds the answer
  *   later, Mosquitto 2.1:   the connection waits for the answer (AUTH_DELAYED)
@@ -31,8 +36,11 @@ enum {
     PASSWORD_MAX = 128, /* bytes; a longer one is wrong */
     PASSWORD_JOBS = 16,
     PASSWORD_ANSWERS = 4096,
-    PASSWORD_BUDGET_MS = 2000, /* of work that may be saved up */
-    PASSWORD_BUDGET_RATE = 4   /* ms of wall time that earn 1 ms of work */
+    PASSWORD_BUDGET_MS = 2000,        /* of work that may be saved up */
+    PASSWORD_BUDGET_RATE = 4,         /* ms of wall time that earn 1 ms of work */
+    PASSWORD_PLACE_US = 3000,         /* the most that one check in place may take */
+    PASSWORD_PLACE_BUDGET_US = 20000, /* of checks in place that may be saved up, */
+    PASSWORD_PLACE_RATE = 20          /* and what a ms of wall time earns */
 };
 
 enum password_answer { PASSWORD_WRONG = 0, PASSWORD_RIGHT, PASSWORD_LATER };
@@ -51,7 +59,7 @@ struct password_job {
     char hash[CREDENTIAL_SECRET_MAX + 1];
     char password[PASSWORD_MAX + 1];
     bool right;
-    int64_t took_ms;
+    int64_t reckoned_ms, took_ms;
     char *waiting; /* client id of a connection that waits for the answer; NULL for none */
     const void *pointer;
     bool refuse; /* another connection came with that client id */
@@ -70,6 +78,8 @@ struct passwords {
     } * answers;                     /* PASSWORD_ANSWERS of them, by the digest's first bytes */
     int64_t budget_ms, budget_at;
     int64_t cost_ms; /* what the last check took */
+    int64_t place_us, place_at;
+    int64_t round_ns; /* what a round of PBKDF2 takes; 0: not measured yet */
 };
 
 /* {0} in; no thread is started before the first password. */

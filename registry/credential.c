@@ -17,6 +17,8 @@ const char *credential_kind_name(const struct credential *credential)
         return "key";
     case CREDENTIAL_PASSWORD:
         return "password";
+    case CREDENTIAL_IMPORTED:
+        return "imported";
     default:
         return "other";
     }
@@ -53,11 +55,16 @@ const struct credential *credential_of_key(const struct device *device, const ch
     return found;
 }
 
+bool credential_is_password(const struct credential *credential)
+{
+    return credential->kind == CREDENTIAL_PASSWORD || credential->kind == CREDENTIAL_IMPORTED;
+}
+
 const struct credential *credential_password(const struct device *device, int64_t now)
 {
     for (size_t i = 0; i < device->credential_count; i++) {
         const struct credential *kept = &device->credentials[i];
-        if (kept->kind == CREDENTIAL_PASSWORD && credential_live(kept, now))
+        if (credential_is_password(kept) && credential_live(kept, now))
             return kept;
     }
     return NULL;

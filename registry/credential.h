@@ -17,6 +17,7 @@ enum { CREDENTIALS_MAX = 8, CREDENTIAL_LABEL_MAX = 32, CREDENTIAL_SECRET_MAX = 2
 enum credential_kind {
     CREDENTIAL_KEY = 1,      /* secret: the hash of key.h, KEY_HASH_SIZE bytes */
     CREDENTIAL_PASSWORD = 2, /* secret: an Argon2id string without NUL */
+    CREDENTIAL_IMPORTED = 3, /* secret: another's hash of a password (password_hash.h), no NUL */
 };
 
 struct credential {
@@ -32,7 +33,7 @@ struct credential {
 /* May it be used at `now`? */
 bool credential_live(const struct credential *credential, int64_t now);
 
-/* "key", "password", or "other". */
+/* "key", "password", "imported", or "other". */
 const char *credential_kind_name(const struct credential *credential);
 
 struct device;
@@ -44,7 +45,10 @@ const struct credential *credential_of_key(const struct device *device, const ch
                                            const uint8_t secret[static CRYPTO_KEY_SIZE],
                                            int64_t now);
 
-/* The first live password of `device`, or NULL. Lends. */
+/* Is it a password, of either kind? Then its secret is a text. */
+bool credential_is_password(const struct credential *credential);
+
+/* The first live password of `device`, imported ones included, or NULL. Lends. */
 const struct credential *credential_password(const struct device *device, int64_t now);
 
 #endif

@@ -8,6 +8,8 @@ static_assert(CRYPTO_HASH_SIZE == crypto_generichash_BYTES, "BLAKE2b-256");
 static_assert(CRYPTO_KEY_SIZE == crypto_generichash_KEYBYTES, "BLAKE2b's key");
 static_assert(CRYPTO_MAC_SIZE == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
 static_assert(CRYPTO_MAC_KEY_SIZE == crypto_shorthash_siphashx24_KEYBYTES, "SipHash's key");
+static_assert(CRYPTO_SHA512_SIZE == crypto_hash_sha512_BYTES, "SHA-512");
+static_assert(CRYPTO_SHA512_SIZE == crypto_auth_hmacsha512_BYTES, "HMAC-SHA512");
 static_assert(CRYPTO_PASSWORD_MAX + 1 >= crypto_pwhash_STRBYTES - 1, "an Argon2id string");
 
 enum { PASSWORD_PASSES = 2, PASSWORD_MEMORY = 19 << 20 };
@@ -88,4 +90,48 @@ enum err crypto_password_hash(char out[static CRYPTO_PASSWORD_MAX + 1], const ch
 bool crypto_password_verify(const char *hash, const char *password)
 {
     return crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
+}
+
+void crypto_sha512(uint8_t out[static CRYPTO_SHA512_SIZE], const struct crypto_part *parts,
+                   size_t count)
+{
+    crypto_hash_sha512_state state;
+    /* All three return 0, always. */
+    (void)crypto_hash_sha512_init(&state);
+    for (size_t i = 0; i < count; i++)
+        (void)crypto_hash_sha512_update(&state, parts[i].data, parts[i].size);
+    (void)crypto_hash_sha512_final(&state, out);
+    sodium_memzero(&state, sizeof state);
+}
+
+void crypto_pbkdf2_sha512(uint8_t out[static CRYPTO_SHA512_SIZE], const char *password,
+                          const uint8_t *salt, size_t salt_size, uint32_t iterations)
+{
+    static const uint8_t first_block[] = {0, 0, 0, 1};
+    crypto_auth_hmacsha512_state keyed, state;
+    uint8_t round[CRYPTO_SHA512_SIZE];
+    /* HMAC returns 0, always. It is keyed once: that is half of its work. */
+    (void)crypto_auth_hmacsha512_init(&keyed, (const uint8_t *)password, strlen(password));
+    state = keyed;
+    (void)crypto_auth_hmacsha512_update(&state, salt, salt_size);
+    (void)crypto_auth_hmacsha512_update(&state, first_block, sizeof first_block);
+    (void)crypto_auth_hmacsha512_final(&state, round);
+    memcpy(out, round, sizeof round);
+    for (uint32_t i = 1; i < iterations; i++) {
+        state = keyed;
+        (void)crypto_auth_hmacsha512_update(&state, round, sizeof round);
+        (void)crypto_auth_hmacsha512_final(&state, round);
+        for (size_t byte = 0; byte < sizeof round; byte++)
+            out[byte] ^= round[byte];
+    }
+    sodium_memzero(&keyed, sizeof keyed);
+    sodium_memzero(&state, sizeof state);
+    sodium_memzero(round, sizeof round);
+}
+
+bool crypto_base64_parse(uint8_t *out, size_t max, size_t *size, const char *text, size_t length)
+{
+    /* Without an `end`, anything behind the last character is an error. */
+    return sodium_base642bin(out, max, text, length, NULL, size, NULL,
+                             sodium_base64_VARIANT_ORIGINAL) == 0;
 }

@@ -16,6 +16,7 @@ enum {
     CRYPTO_KEY_SIZE = 32,  /* its key */
     CRYPTO_MAC_SIZE = 16,  /* SipHash-2-4-128 */
     CRYPTO_MAC_KEY_SIZE = 16,
+    CRYPTO_SHA512_SIZE = 64,
     CRYPTO_PASSWORD_MAX = 127 /* an Argon2id string, "$argon2id$v=19$m=..." (RFC 9106) */
 };
 
@@ -60,7 +61,21 @@ uint64_t crypto_table_hash(const void *data, size_t size,
 MUST_CHECK enum err crypto_password_hash(char out[static CRYPTO_PASSWORD_MAX + 1],
                                          const char *password);
 
-/* Is `password` the one behind `hash`? As slow as making it. Never on the broker's thread. */
+/* Is `password` the one behind `hash`, an Argon2id string of ours or another's? As slow as making
+ * it. Never on the broker's thread. */
 bool crypto_password_verify(const char *hash, const char *password);
+
+/* SHA-512 (FIPS 180-4) of the parts one after the other. */
+void crypto_sha512(uint8_t out[static CRYPTO_SHA512_SIZE], const struct crypto_part *parts,
+                   size_t count);
+
+/* The first block of PBKDF2-HMAC-SHA512 (RFC 8018, section 5.2), which is all of it where 64 bytes
+ * are wanted. `iterations` is at least 1. */
+void crypto_pbkdf2_sha512(uint8_t out[static CRYPTO_SHA512_SIZE], const char *password,
+                          const uint8_t *salt, size_t salt_size, uint32_t iterations);
+
+/* Reads Base64 with padding (RFC 4648, section 4), `length` characters and nothing else, into `out`
+ * of `max` bytes. */
+bool crypto_base64_parse(uint8_t *out, size_t max, size_t *size, const char *text, size_t length);
 
 #endif

@@ -165,6 +165,17 @@ static void the_first_live_password_is_taken(void **state)
     assert_null(credential_password(device, NOW + 5));
 }
 
+static void an_imported_password_is_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct device *device = &fixture->device;
+    device_new_credential(device, CREDENTIAL_IMPORTED, NOW)->expires = NOW + 5;
+    assert_int_equal(credential_password(device, NOW)->id, 2);
+    assert_null(credential_password(device, NOW + 5));
+    assert_true(credential_is_password(&device->credentials[1]));
+    assert_false(credential_is_password(&device->credentials[0]));
+}
+
 static void kinds_have_names(void **state)
 {
     struct fixture *fixture = *state;
@@ -172,6 +183,8 @@ static void kinds_have_names(void **state)
     assert_string_equal(credential_kind_name(kept), "key");
     kept->kind = CREDENTIAL_PASSWORD;
     assert_string_equal(credential_kind_name(kept), "password");
+    kept->kind = CREDENTIAL_IMPORTED;
+    assert_string_equal(credential_kind_name(kept), "imported");
     kept->kind = 0;
     assert_string_equal(credential_kind_name(kept), "other");
     kept->kind = 255;
@@ -193,6 +206,7 @@ int main(void)
         test(a_hash_of_another_kind_or_size_opens_nothing),
         test(an_unknown_kind_does_not_hide_the_key_behind_it),
         test(the_first_live_password_is_taken),
+        test(an_imported_password_is_one),
         test(kinds_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
