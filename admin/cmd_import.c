@@ -16,6 +16,7 @@
 #include "admin/complain.h"
 #include "admin/import_file.h"
 #include "admin/lookup.h"
+#include "admin/migrate.h"
 #include "registry/record.h"
 
 static enum err device_of(const struct import_item *item, struct device *device)
@@ -244,8 +245,29 @@ static void answer(const struct call *call, const struct import_file *import)
                                              : "; the devices have no keys: see 'devreg rotate'");
 }
 
+static enum status only_migrations(struct call *call)
+{
+    static const enum option options[] = {OPT_ROLE, OPT_NO_ROLE, OPT_DRY_RUN};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (call_option(call, options[i]))
+            return complain(call, STATUS_MISUSE, "--%s goes with --mosquitto-passwd or --dynsec",
+                            option_rows[options[i]].name);
+    }
+    return STATUS_DONE;
+}
+
 enum status cmd_import(struct call *call)
 {
+    if (call_option(call, OPT_MOSQUITTO_PASSWD) || call_option(call, OPT_ACL_FILE) ||
+        call_option(call, OPT_PATTERN_ROLE) || call_option(call, OPT_DYNSEC))
+        return migrate(call);
+    if (!call->arguments.word_count)
+        return complain(call, STATUS_MISUSE,
+                        "name a FILE that 'devreg export' wrote, or --mosquitto-passwd or "
+                        "--dynsec; see 'devreg import --help'");
+    enum status option_status = only_migrations(call);
+    if (option_status)
+        return option_status;
     const char *path = call_word(call, 0);
     bool is_stdin = strcmp(path, "-") == 0;
     struct import_file import = {.path = is_stdin ? "stdin" : path};

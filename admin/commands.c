@@ -274,16 +274,25 @@ const struct command commands[] = {
      .options = BIT(WITH_HASHES),
      .run = cmd_export},
     {.name = "import",
-     .words = "FILE|-",
-     .summary = "Read what export wrote: all of it, or nothing",
+     .words = "FILE|- | --mosquitto-passwd FILE | --dynsec FILE",
+     .summary = "Read what export wrote, or Mosquitto's own users: all or nothing",
      .details = "An export with hashes goes into a registry without devices and makes it as the\n"
                 "other was; roles that are there give way. One without hashes adds devices that\n"
-                "have no keys yet.",
+                "have no keys yet.\n\n"
+                "Mosquitto's users become devices whose passwords work on, up to 128 bytes; see\n"
+                "'check', and replace them with 'rotate' or 'password'. Without --acl-file they\n"
+                "hold the role 'device' unless --role names others. What devreg would decide\n"
+                "otherwise than Mosquitto did is refused, and nothing is imported. --dry-run\n"
+                "shows what becomes of each.",
      .examples = "  devreg import devices.jsonl\n"
-                 "  devreg -r /srv/new import backup.jsonl",
-     .words_min = 1,
+                 "  devreg -r /srv/new import backup.jsonl\n"
+                 "  devreg import --mosquitto-passwd passwd --acl-file acl --dry-run\n"
+                 "  devreg import --dynsec dynamic-security.json",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
+     .options = BIT(MOSQUITTO_PASSWD) | BIT(ACL_FILE) | BIT(PATTERN_ROLE) | BIT(DYNSEC) |
+                BIT(ROLE) | BIT(NO_ROLE) | BIT(DRY_RUN),
      .run = cmd_import},
 };
 

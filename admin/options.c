@@ -63,6 +63,13 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_LIMIT] = {"limit", 0, "N", false, "only the newest N of them"},
     [OPT_WITH_HASHES] = {"with-hashes", 0, NULL, false,
                          "with all credentials and the registry's secret: keep it safe"},
+    [OPT_MOSQUITTO_PASSWD] = {"mosquitto-passwd", 0, "FILE", false,
+                              "the users of Mosquitto's password_file, with their passwords"},
+    [OPT_ACL_FILE] = {"acl-file", 0, "FILE", false, "what they may do, of Mosquitto's acl_file"},
+    [OPT_PATTERN_ROLE] = {"pattern-role", 0, "ROLE", false,
+                          "the role that its 'pattern' lines become (else 'patterns')"},
+    [OPT_DYNSEC] = {"dynsec", 0, "FILE", false,
+                    "all of the dynamic-security plugin's dynamic-security.json"},
 };
 
 bool arguments_init(struct arguments *arguments, int argc)

@@ -56,6 +56,10 @@ enum option {
     OPT_SINCE,
     OPT_LIMIT,
     OPT_WITH_HASHES,
+    OPT_MOSQUITTO_PASSWD,
+    OPT_ACL_FILE,
+    OPT_PATTERN_ROLE,
+    OPT_DYNSEC,
     OPT_COUNT
 };
 
