@@ -39,9 +39,14 @@ void filter_bind(struct bound_filter *out, const char *filter, const char *devic
     *to = '\0';
 }
 
+static bool is_variable(const struct level *level)
+{
+    return level_is(level, "%c") || level_is(level, "%u");
+}
+
 static bool is_any(const struct level *level)
 {
-    return level_is(level, "+") || level_is(level, "%c");
+    return level_is(level, "+") || is_variable(level);
 }
 
 static bool levels_equal(const struct level *a, const struct level *b)
@@ -77,7 +82,7 @@ bool filter_meet(struct bound_filter *common, const struct bound_filter *a,
             return true;
         }
         const struct level p = level_of(x), q = level_of(y);
-        bool take_q = level_is(&p, "+") || (level_is(&p, "%c") && !level_is(&q, "+"));
+        bool take_q = level_is(&p, "+") || (is_variable(&p) && !level_is(&q, "+"));
         if (!is_any(&p) && !is_any(&q) && !levels_equal(&p, &q))
             return false;
         to = take_q ? append(to, q.at, q.size) : append(to, p.at, p.size);

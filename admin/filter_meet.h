@@ -21,7 +21,7 @@ struct bound_filter {
 };
 
 /* `filter` is one that rule_filter_problem passes. `device`: FILTER_ANYBODY where it may be any. */
-#define FILTER_ANYBODY "%c"
+#define FILTER_ANYBODY "%u"
 void filter_bind(struct bound_filter *out, const char *filter, const char *device);
 
 /* Is there a topic name that both match? Then `common` is a filter that matches all of them. */

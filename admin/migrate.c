@@ -197,6 +197,8 @@ static enum err device_begin(const struct migration *migration, size_t user, str
         (void)text_copy(device->client_id, CLIENT_ID_PATTERN_MAX, migrant->client_id); /* too */
     for (size_t i = 0; i < migration->model.role_count && !e; i++)
         e = device_add_role(device, migration->model.roles[i]);
+    if (migration->everybodys != NAME_NONE && !e)
+        e = device_add_role(device, migration->role_names.names[migration->everybodys]);
     for (size_t i = 0; i < migrant->role_count && !e; i++)
         e = device_add_role(device, migration->role_names.names[migrant->roles[i]]);
     device->rules = migrant->rules;
@@ -362,6 +364,11 @@ static void answer(struct migration *migration)
     if (!migration->call->json || migration->shown)
         tell("%s %zu device%s and %zu role%s.", migration->shown ? "Would import" : "Imported",
              users, plural(users), roles, plural(roles));
+    if (migration->narrowed)
+        tell(
+            "Mosquitto's acl_file lets every subscription through and sorts out the messages; "
+            "devreg "
+            "refuses one that no single 'allow' covers: see 'devreg explain ID subscribe FILTER'.");
     if (without)
         tell("%zu of them without a password: 'devreg rotate' gives a device a key.", without);
 }
@@ -465,7 +472,7 @@ static void migration_clear(struct migration *migration)
 
 enum status migrate(struct call *call)
 {
-    struct migration migration = {.call = call};
+    struct migration migration = {.call = call, .everybodys = NAME_NONE};
     device_init(&migration.model, "model");
     if (call_option(call, OPT_DRY_RUN))
         migration.shown = cJSON_CreateArray();

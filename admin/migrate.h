@@ -48,7 +48,9 @@ struct migration {
     size_t user_room;
     struct migrant_role *roles;
     size_t role_room;
+    size_t everybodys;   /* the number of a role that every user gets, or NAME_NONE */
     struct device model; /* its roles, which are in the registry, are every user's */
+    bool narrowed;       /* did Mosquitto let all subscriptions through? */
     cJSON *shown;        /* rows of what becomes what; NULL unless it is to be shown */
     struct refused {
         struct place place;
