@@ -51,6 +51,7 @@ struct migration {
     size_t everybodys;   /* the number of a role that every user gets, or NAME_NONE */
     struct device model; /* its roles, which are in the registry, are every user's */
     bool narrowed;       /* did Mosquitto let all subscriptions through? */
+    bool dollar;         /* did it let "#" subscribe to "$SYS/#"? */
     cJSON *shown;        /* rows of what becomes what; NULL unless it is to be shown */
     struct refused {
         struct place place;
@@ -76,6 +77,13 @@ void migration_refuse(struct migration *migration, struct place place, const cha
 /* A row for --dry-run: what becomes what. `what` is a device's id or "@role". */
 void migration_show(struct migration *migration, struct place place, const char *what,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The row of a user: what becomes of it itself. */
+void migration_show_device(struct migration *migration, size_t user);
+
+/* Why `filter` would mean something else in a rule, or is none; or NULL. `variables`: are %u and %c
+ * what they are in rules? `publishes`: is publishing there to be allowed? */
+const char *migration_filter_problem(const char *filter, bool variables, bool publishes);
 
 /* Adds a rule to those of a user or role, unless it is there. False, and it is refused, where it
  * cannot be. */

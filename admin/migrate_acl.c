@@ -68,31 +68,11 @@ static char *skip_space(char *text)
     return text;
 }
 
-/* Why the filter would mean something else in a rule, or NULL. */
-static const char *filter_problem(const char *filter, bool pattern, enum action action, bool deny)
-{
-    const char *problem = rule_filter_problem(filter);
-    for (const char *level = filter; !problem; level++) {
-        size_t length = strcspn(level, "/");
-        if (level[0] == '%' && length > 1 && !pattern)
-            problem = "a level that begins with '%' stands for itself in a 'topic' line, and would "
-                      "be a variable in a rule";
-        else if (level[0] == '%' && length > 2) /* others but %u and %c are no filters */
-            problem = "'%{name}' stands for itself here, and would be an attribute in a rule";
-        level += length;
-        if (!*level)
-            break;
-    }
-    bool own = strncmp(filter, "devreg", 6) == 0 && (filter[6] == '/' || !filter[6]);
-    if (!problem && own && !deny && (action & ACTION_PUBLISH))
-        problem = "topics below devreg/ are devreg's own: nobody else publishes there";
-    return problem;
-}
-
 static void add_line(struct acl *acl, bool pattern, enum action action, bool deny,
                      const char *filter)
 {
-    const char *problem = filter_problem(filter, pattern, action, deny);
+    const char *problem =
+        migration_filter_problem(filter, pattern, !deny && (action & ACTION_PUBLISH));
     if (problem) {
         migration_refuse(acl->migration, acl->place, "'" SHOWN "': %s", filter, problem);
         return;
@@ -158,7 +138,7 @@ static void read_user(struct acl *acl, const char *name)
     if (user == NAME_NONE || strcmp(migration->user_names.names[user], name) != 0) {
         user = migration_add_user(migration, acl->place, name);
         if (user != NAME_NONE)
-            migration_show(migration, acl->place, name, "device without a password");
+            migration_show_device(migration, user);
     }
     acl->user = user == NAME_NONE ? LINE_REFUSED : (uint32_t)user;
 }

@@ -9,7 +9,6 @@
 
 #include "admin/complain.h"
 #include "admin/migrate.h"
-#include "registry/password_hash.h"
 
 /* The text without what stands around it. */
 static char *trim(char *text)
@@ -24,14 +23,7 @@ static char *trim(char *text)
 
 static void show_user(struct migration *migration, struct place place, size_t user)
 {
-    struct password_hash hash;
-    char described[PASSWORD_SCHEME_MAX + 1];
-    const struct migrant *migrant = &migration->users[user];
-    if (!migration->shown || !migrant->hash || password_hash_parse(&hash, migrant->hash))
-        return;
-    password_hash_describe(described, &hash);
-    migration_show(migration, place, migration->user_names.names[user],
-                   "device, with the password of now (%s)", described);
+    migration_show_device(migration, user);
     for (size_t i = 0; i < migration->model.role_count; i++)
         migration_show(migration, place, migration->user_names.names[user], "role @%s",
                        migration->model.roles[i]);
