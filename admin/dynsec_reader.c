@@ -182,6 +182,10 @@ static const char *topic_problem(const struct dynsec *dynsec, const struct dynse
         return problem;
     if (acl->literal && acl->kind == DYNSEC_SUBSCRIBE && strpbrk(acl->topic, "+#"))
         return "it means this very filter, and in devreg all that it covers; use subscribePattern";
+    if (acl->kind == DYNSEC_SUBSCRIBE && !acl->literal && strcmp(acl->topic, "/#") == 0 &&
+        !dynsec->is_2_1)
+        return "Mosquitto 2.0 takes it for '#' as well, 2.1 does not, and nothing says that this "
+               "file is of 2.1: have 2.1 write it";
     filter_bind(&bound, acl->topic, "");
     bool variables = strcmp(bound.text, acl->topic) != 0 || strstr(acl->topic, "%c");
     if (variables && !dynsec->is_2_1)

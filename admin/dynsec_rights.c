@@ -177,6 +177,24 @@ static bool is_handed(const struct check *check, const struct bound_filter *filt
     return handed;
 }
 
+/* 2.0 takes a wildcard at the first level of a subscribePattern for "$..." as well, so a deny that
+ * comes first has more to it than it has here. */
+static void check_dollar(struct check *check)
+{
+    const struct sequence *subscribe = &check->subscribe;
+    const struct dynsec_acl *wild = NULL;
+    for (size_t i = 0; i < subscribe->count && !check->dynsec->is_2_1; i++) {
+        struct dynsec_acl *acl = subscribe->acls[i];
+        if (!acl->allow && strchr("+#", acl->topic[0]))
+            wild = acl;
+        else if (acl->allow && acl->topic[0] == '$' && wild)
+            refuse(check, acl,
+                   "for %s it comes after ACL %zu of role '%s', which denies '%.100s', and by that "
+                   "in Mosquitto 2.0 '$' topics too",
+                   check->holder->who, wild->number, wild->role, wild->topic);
+    }
+}
+
 /* May it subscribe, and is it handed, as its rules will say? */
 static void check_subscribe(struct check *check)
 {
@@ -229,6 +247,7 @@ bool dynsec_check(struct dynsec *dynsec, const struct dynsec_holder *holder, boo
     sequence_begin(&check.unsubscribe, dynsec, holder, DYNSEC_UNSUBSCRIBE);
     check_send(&check);
     check_subscribe(&check);
+    check_dollar(&check);
     check_unsubscribe(&check);
     free(check.send.acls);
     free(check.receive.acls);
