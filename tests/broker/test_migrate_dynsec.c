@@ -18,7 +18,15 @@
     "\"salt\":\"AAECAwQFBgcICQoL\",\"iterations\":101,\"password\":\"lp0Cm29zl+CI/RXyXDKvLye7OxM3" \
     "OuE6RMzgXTX/f3imS/pFh2Ur7yarLDpKRUKpB0tOj6l0UrRv41zqxmD4tg==\""
 
-enum { ROLES = 4, ACLS = 10, GROUPS = 2, FILTER_SIZE = 40, FILE_SIZE = 1 << 15, ROUNDS = 3 };
+enum {
+    ROLES = 4,
+    HELD = 2,
+    ACLS = 10,
+    GROUPS = 2,
+    FILTER_SIZE = 40,
+    FILE_SIZE = 1 << 15,
+    ROUNDS = 3
+};
 
 struct acl {
     bool out; /* it was refused */
@@ -38,9 +46,9 @@ struct setting {
     bool receive; /* by default */
     size_t acl_count[ROLES];
     struct acl acls[ROLES][ACLS];
-    struct held users[USERS], groups[GROUPS];
-    size_t user_group[USERS];
-    int group_priority[USERS];
+    struct held users[USERS][HELD], groups[GROUPS][HELD];
+    bool member[GROUPS][USERS];
+    int member_priority[GROUPS][USERS];
 };
 
 struct text {
@@ -90,14 +98,22 @@ static void put_admin_role(struct text *text)
     put(text, "]}");
 }
 
+/* Two different roles, or one that is there twice: then it is written once. */
+static void put_held(struct text *text, const struct held held[static HELD])
+{
+    put(text, "\"roles\":[{\"rolename\":\"r%zu\",\"priority\":%d}", held[0].role, held[0].priority);
+    if (held[1].role != held[0].role)
+        put(text, ",{\"rolename\":\"r%zu\",\"priority\":%d}", held[1].role, held[1].priority);
+    put(text, "]");
+}
+
 static void put_clients(struct text *text, const struct setting *setting, bool with_admin)
 {
     put(text, "\"clients\":[");
     for (size_t u = 0; u < USERS; u++) {
-        const struct held *held = &setting->users[u];
-        put(text, "%s{\"username\":\"%s\"," SALT_AND_PASSWORD ",\"roles\":[", u ? "," : "",
-            users[u]);
-        put(text, "{\"rolename\":\"r%zu\",\"priority\":%d}]}", held->role, held->priority);
+        put(text, "%s{\"username\":\"%s\"," SALT_AND_PASSWORD ",", u ? "," : "", users[u]);
+        put_held(text, setting->users[u]);
+        put(text, "}");
     }
     if (with_admin)
         put(text, ",{\"username\":\"" ADMIN "\"," SALT_AND_PASSWORD
@@ -110,14 +126,14 @@ static void put_groups(struct text *text, const struct setting *setting)
     put(text, "\"groups\":[");
     for (size_t g = 0; g < GROUPS; g++) {
         bool first = true;
-        put(text, "%s{\"groupname\":\"g%zu\",\"roles\":[{\"rolename\":\"r%zu\",\"priority\":%d}],",
-            g ? "," : "", g, setting->groups[g].role, setting->groups[g].priority);
-        put(text, "\"clients\":[");
+        put(text, "%s{\"groupname\":\"g%zu\",", g ? "," : "", g);
+        put_held(text, setting->groups[g]);
+        put(text, ",\"clients\":[");
         for (size_t u = 0; u < USERS; u++) {
-            if (setting->user_group[u] != g)
+            if (!setting->member[g][u])
                 continue;
             put(text, "%s{\"username\":\"%s\",\"priority\":%d}", first ? "" : ",", users[u],
-                setting->group_priority[u]);
+                setting->member_priority[g][u]);
             first = false;
         }
         put(text, "]}");
@@ -319,12 +335,17 @@ static void random_setting(struct rng *rng, struct setting *setting)
         for (size_t i = rng_below(rng, 9); i > 0; i--)
             random_acl(rng, setting, r);
     }
-    for (size_t g = 0; g < GROUPS; g++)
-        setting->groups[g] = random_held(rng);
-    for (size_t u = 0; u < USERS; u++) {
-        setting->users[u] = random_held(rng);
-        setting->user_group[u] = rng_below(rng, GROUPS + 1);
-        setting->group_priority[u] = (int)rng_below(rng, 4) - 1;
+    for (size_t h = 0; h < HELD; h++) {
+        for (size_t g = 0; g < GROUPS; g++)
+            setting->groups[g][h] = random_held(rng);
+        for (size_t u = 0; u < USERS; u++)
+            setting->users[u][h] = random_held(rng);
+    }
+    for (size_t g = 0; g < GROUPS; g++) {
+        for (size_t u = 0; u < USERS; u++) {
+            setting->member[g][u] = rng_percent(rng, 50);
+            setting->member_priority[g][u] = (int)rng_below(rng, 3) - 1;
+        }
     }
 }
 
