@@ -1,9 +1,11 @@
-/* devreg check: is every record whole, and are the files as `init` made them? */
+/* devreg check: is every record whole, and are the files as `init` made them? And whose passwords
+ * are still imported ones? */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "admin/complain.h"
 #include "admin/dir_check.h"
+#include "admin/imported.h"
 #include "admin/lookup.h"
 #include "admin/output.h"
 #include "admin/presence_view.h"
@@ -46,6 +48,23 @@ static void check_presence(struct call *call, struct findings *findings,
     add_finding(findings, what, problem);
 }
 
+/* Streamed, since there may be very many. */
+static uint64_t list_imported(struct call *call, struct listing *listing)
+{
+    char after[DEVICE_ID_MAX + 1] = "";
+    uint64_t count = 0;
+    enum err e = ERR_OK;
+    while (!e) {
+        cJSON *rows = cJSON_CreateArray();
+        e = imported_list(call, after, rows);
+        listing_flush(listing);
+        for (; rows->child; count++)
+            listing_add(listing, cJSON_DetachItemFromArray(rows, 0));
+        cJSON_Delete(rows);
+    }
+    return count;
+}
+
 static void print_text(struct call *call, const struct findings *findings,
                        const struct registry_check *result, const struct presence_check *presence)
 {
@@ -60,7 +79,13 @@ static void print_text(struct call *call, const struct findings *findings,
         if (listing.row_count == LISTING_ROWS)
             listing_flush(&listing);
     }
+    uint64_t imported = list_imported(call, &listing);
     listing_end(&listing);
+    if (imported)
+        tell("%" PRIu64
+             " imported password%s: 'devreg rotate' gives a key instead, 'devreg password' "
+             "a password.",
+             imported, plural(imported));
     tell("%" PRIu64 " device%s, %" PRIu64 " role%s, %" PRIu64 " log entries, %" PRIu64
          " presence record%s: %" PRIu64 " finding%s",
          result->devices, plural(result->devices), result->roles, plural(result->roles),
@@ -78,8 +103,16 @@ static void print_text(struct call *call, const struct findings *findings,
             call->dir);
 }
 
-static void print_json(const struct findings *findings, const struct registry_check *result,
-                       const struct presence_check *presence)
+static void add_imported(struct call *call, cJSON *answer)
+{
+    char after[DEVICE_ID_MAX + 1] = "";
+    cJSON *rows = json_array(answer, "imported");
+    while (imported_list(call, after, rows) == ERR_OK)
+        ;
+}
+
+static void print_json(struct call *call, const struct findings *findings,
+                       const struct registry_check *result, const struct presence_check *presence)
 {
     cJSON *answer = cJSON_CreateObject();
     json_number(answer, "devices", result->devices);
@@ -87,6 +120,7 @@ static void print_json(const struct findings *findings, const struct registry_ch
     json_number(answer, "log_entries", result->entries);
     json_number(answer, "presence_records", presence->devices);
     (void)cJSON_AddItemReferenceToObject(answer, "findings", findings->list);
+    add_imported(call, answer);
     json_print(stdout, answer);
     cJSON_Delete(answer);
 }
@@ -109,7 +143,7 @@ enum status cmd_check(struct call *call)
                         "is on an overlay file system, where a broker can miss changes for ever: "
                         "move it to a volume");
         if (call->json)
-            print_json(&findings, &result, &presence);
+            print_json(call, &findings, &result, &presence);
         else
             print_text(call, &findings, &result, &presence);
         status = findings.count ? STATUS_NO : STATUS_DONE;

@@ -225,6 +225,7 @@ static void print_json(const struct stats *stats)
     cJSON *credentials = cJSON_AddObjectToObject(answer, "credentials");
     json_number(credentials, "key", stats->keys);
     json_number(credentials, "password", stats->passwords);
+    json_number(credentials, "imported", stats->imported);
     json_number(credentials, "other", stats->others);
     json_ends(credentials, &stats->credential_ends);
     json_number(answer, "roles", stats->roles);
@@ -311,6 +312,9 @@ static cJSON *make_lines(const struct stats *stats)
     add_presence_lines(answer, stats);
     line_count(credentials, stats->keys, stats->keys == 1 ? "key" : "keys");
     line_count(credentials, stats->passwords, stats->passwords == 1 ? "password" : "passwords");
+    if (stats->imported)
+        line_count(credentials, stats->imported,
+                   stats->imported == 1 ? "imported password" : "imported passwords");
     if (stats->others)
         line_count(credentials, stats->others, "of other kinds");
     json_text(answer, "credentials", credentials);

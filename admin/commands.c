@@ -256,7 +256,9 @@ const struct command commands[] = {
      .run = cmd_stats},
     {.name = "check",
      .summary = "Check every record, and the owners and modes of the files",
-     .details = "Exit status 0: all is well; 1: there are findings, each with what to do.",
+     .details =
+         "Exit status 0: all is well; 1: there are findings, each with what to do. Imported\n"
+         "passwords are listed, too, and are no finding.",
      .examples = "  sudo devreg check",
      .need = NEED_READ,
      .run = cmd_check},
