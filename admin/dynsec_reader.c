@@ -195,9 +195,9 @@ static const char *topic_problem(const struct dynsec *dynsec, const struct dynse
 }
 
 static void read_acl(struct dynsec *dynsec, struct dynsec_role *role, const cJSON *json,
-                     const char *who)
+                     const char *who, size_t number)
 {
-    struct dynsec_acl acl = {.number = role->count + 1};
+    struct dynsec_acl acl = {.number = number};
     if (!dynsec_members(dynsec, json, who, "acltype topic priority allow"))
         return;
     acl.type = dynsec_text(dynsec, json, who, "acltype", NULL);
@@ -242,9 +242,9 @@ static void read_acls(struct dynsec *dynsec, size_t number, const cJSON *json, c
     size_t count = (size_t)cJSON_GetArraySize(dynsec_member(json, "acls"));
     role->acls = memory_get((count + 1) * sizeof *role->acls);
     role->count = 0;
-    for (; acl; acl = acl->next) {
-        snprintf(which, sizeof which, "%s, ACL %zu", who, role->count + 1);
-        read_acl(dynsec, role, acl, which);
+    for (size_t at = 1; acl; acl = acl->next, at++) {
+        snprintf(which, sizeof which, "%s, ACL %zu", who, at);
+        read_acl(dynsec, role, acl, which, at);
     }
     for (size_t i = 0; i < role->count; i++)
         role->acls[i].role = dynsec->migration->role_names.names[number];
@@ -297,7 +297,7 @@ static void read_password(struct dynsec *dynsec, size_t user, const cJSON *json,
         hash = text;
     }
     if (*hash)
-        migration_take_hash(dynsec->migration, user, dynsec->place, hash);
+        (void)migration_take_hash(dynsec->migration, user, dynsec->place, hash);
     crypto_wipe(text, sizeof text);
 }
 

@@ -76,13 +76,15 @@ static bool allowed_later(const struct sequence *sequence, size_t at, const char
 }
 
 /* May any of it be subscribed to? */
-static bool subscribable(const struct sequence *subscribe, const struct dynsec_acl *acl,
+static bool subscribable(const struct sequence *subscribe, const struct bound_filter *filter,
                          const char *user)
 {
-    struct bound_filter common;
+    struct bound_filter acl, common;
     bool may = subscribe->otherwise;
-    for (size_t i = 0; i < subscribe->count && !may; i++)
-        may = subscribe->acls[i]->allow && meet(&common, acl, subscribe->acls[i], user);
+    for (size_t i = 0; i < subscribe->count && !may; i++) {
+        filter_bind(&acl, subscribe->acls[i]->topic, user);
+        may = subscribe->acls[i]->allow && filter_meet(&common, &acl, filter);
+    }
     return may;
 }
 
@@ -95,7 +97,10 @@ void dynsec_note_needs(struct dynsec *dynsec, const struct dynsec_holder *holder
         sequence_begin(&sequence, dynsec, holder, kind);
         for (size_t i = 0; i < sequence.count; i++) {
             struct dynsec_acl *acl = sequence.acls[i];
-            bool matters = kind != DYNSEC_RECEIVE || subscribable(&subscribe, acl, holder->user);
+            struct bound_filter filter;
+            filter_bind(&filter, acl->topic, holder->user);
+            bool matters =
+                kind != DYNSEC_RECEIVE || subscribable(&subscribe, &filter, holder->user);
             if (!acl->allow && matters && allowed_later(&sequence, i, holder->user))
                 acl->needed = true;
         }
@@ -129,18 +134,21 @@ refuse(struct check *check, struct dynsec_acl *acl, const char *format, ...)
                      acl->topic, text);
 }
 
-/* May a client publish as its rules will say? */
-static void check_send(struct check *check)
+/* No allow may stand before a deny that becomes a rule and has something in common with it, unless
+ * that is denied before both. Of what may be subscribed to, if `within` is not NULL. */
+static void check_order(struct check *check, const struct sequence *sequence,
+                        const struct sequence *within)
 {
     const char *user = check->holder->user;
-    const struct sequence *send = &check->send;
     struct bound_filter common;
-    for (size_t i = 0; i < send->count; i++) {
-        for (size_t d = 0; d < send->count && send->acls[i]->allow; d++) {
-            const struct dynsec_acl *deny = send->acls[d];
-            if (deny->needed && meet(&common, send->acls[i], deny, user) &&
-                !all_denied(send, user, &common))
-                refuse(check, send->acls[i],
+    for (size_t d = 0; d < sequence->count; d++) {
+        const struct dynsec_acl *deny = sequence->acls[d];
+        for (size_t i = 0; i < d && deny->needed; i++) {
+            struct dynsec_acl *allow = sequence->acls[i];
+            if (allow->allow && meet(&common, allow, deny, user) &&
+                !all_denied(sequence, user, &common) &&
+                (!within || subscribable(within, &common, user)))
+                refuse(check, allow,
                        "for %s it comes before ACL %zu of role '%s', which denies '%.100s': in "
                        "devreg the deny wins",
                        check->holder->who, deny->number, deny->role, deny->topic);
@@ -148,22 +156,23 @@ static void check_send(struct check *check)
     }
 }
 
-/* The deny becomes one for asking and for being handed. */
-static void check_deny(struct check *check, struct dynsec_acl *allow, const struct dynsec_acl *deny)
+/* What is denied of the one kind has to be of the other as well, where `allow` lets it be asked
+ * for: it becomes one deny. */
+static void check_both(struct check *check, struct dynsec_acl *allow,
+                       const struct sequence *denying, const struct sequence *other,
+                       const char *otherwise)
 {
     const char *user = check->holder->user;
     struct bound_filter common;
-    if (!deny->needed || !meet(&common, allow, deny, user))
-        return;
-    bool asked = !all_denied(&check->subscribe, user, &common);
-    bool handed = !all_denied(&check->receive, user, &common);
-    if (asked || handed)
-        refuse(check, allow,
-               "for %s ACL %zu of role '%s' denies %s '%.100s', and %s: in devreg 'subscribe' is "
-               "both, and a deny wins",
-               check->holder->who, deny->number, deny->role, deny->type, deny->topic,
-               asked ? "it may be subscribed to nevertheless"
-                     : "publishClientReceive still hands it on");
+    for (size_t d = 0; d < denying->count; d++) {
+        const struct dynsec_acl *deny = denying->acls[d];
+        if (deny->needed && meet(&common, allow, deny, user) && !all_denied(other, user, &common))
+            refuse(check, allow,
+                   "for %s ACL %zu of role '%s' denies %s '%.100s', and %s: in devreg 'subscribe' "
+                   "is both, and a deny wins",
+                   check->holder->who, deny->number, deny->role, deny->type, deny->topic,
+                   otherwise);
+    }
 }
 
 static bool is_handed(const struct check *check, const struct bound_filter *filter)
@@ -204,10 +213,10 @@ static void check_subscribe(struct check *check)
         filter_bind(&filter, allow->topic, check->holder->user);
         if (!allow->allow || all_denied(&check->subscribe, check->holder->user, &filter))
             continue;
-        for (size_t d = 0; d < check->subscribe.count; d++)
-            check_deny(check, allow, check->subscribe.acls[d]);
-        for (size_t d = 0; d < check->receive.count; d++)
-            check_deny(check, allow, check->receive.acls[d]);
+        check_both(check, allow, &check->subscribe, &check->receive,
+                   "publishClientReceive still hands it on");
+        check_both(check, allow, &check->receive, &check->subscribe,
+                   "it may be subscribed to nevertheless");
         if (!is_handed(check, &filter))
             refuse(check, allow,
                    "for %s publishClientReceive does not hand on all of it: in devreg 'subscribe' "
@@ -245,7 +254,9 @@ bool dynsec_check(struct dynsec *dynsec, const struct dynsec_holder *holder, boo
     sequence_begin(&check.receive, dynsec, holder, DYNSEC_RECEIVE);
     sequence_begin(&check.subscribe, dynsec, holder, DYNSEC_SUBSCRIBE);
     sequence_begin(&check.unsubscribe, dynsec, holder, DYNSEC_UNSUBSCRIBE);
-    check_send(&check);
+    check_order(&check, &check.send, NULL);
+    check_order(&check, &check.subscribe, NULL);
+    check_order(&check, &check.receive, &check.subscribe);
     check_subscribe(&check);
     check_dollar(&check);
     check_unsubscribe(&check);

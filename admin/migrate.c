@@ -118,7 +118,7 @@ size_t migration_add_role(struct migration *migration, struct place place, const
     return name_table_add(names, name);
 }
 
-void migration_take_hash(struct migration *migration, size_t user, struct place place,
+bool migration_take_hash(struct migration *migration, size_t user, struct place place,
                          const char *text)
 {
     struct password_hash hash;
@@ -139,6 +139,7 @@ void migration_take_hash(struct migration *migration, size_t user, struct place 
     else
         migration->users[user].hash = migration_copy(text);
     crypto_wipe(&hash, sizeof hash);
+    return migration->users[user].hash != NULL;
 }
 
 const char *migration_filter_problem(const char *filter, bool variables, bool publishes)

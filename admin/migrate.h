@@ -51,7 +51,7 @@ struct migration {
     size_t everybodys;   /* the number of a role that every user gets, or NAME_NONE */
     struct device model; /* its roles, which are in the registry, are every user's */
     bool narrowed;       /* did Mosquitto let all subscriptions through? */
-    bool dollar;         /* did it let "#" subscribe to "$SYS/#"? */
+    bool dollar;         /* did it let a wildcard subscribe to "$SYS/..."? */
     cJSON *shown;        /* rows of what becomes what; NULL unless it is to be shown */
     struct refused {
         struct place place;
@@ -66,8 +66,8 @@ struct migration {
 size_t migration_add_user(struct migration *migration, struct place place, const char *name);
 size_t migration_add_role(struct migration *migration, struct place place, const char *name);
 
-/* Sets the hash of a user's password, or refuses it. */
-void migration_take_hash(struct migration *migration, size_t user, struct place place,
+/* Sets the hash of a user's password. False, and it is refused, where it cannot be. */
+bool migration_take_hash(struct migration *migration, size_t user, struct place place,
                          const char *hash);
 
 /* Keeps why something cannot be taken over. */

@@ -226,7 +226,8 @@ static void check_line(struct acl *acl, const struct block *own, const struct ac
         return;
     migration_refuse(acl->migration, (struct place){acl->place.file, line->line},
                      "user '%s': '" SHOWN "' is allowed here, and denied by 'pattern deny " SHOWN
-                     "' in line %zu: in Mosquitto the user's line wins, in devreg the deny",
+                     "' in line %zu: in Mosquitto the user's line wins, in devreg the deny; take "
+                     "one of the two out",
                      own->device, line->filter, pattern->filter, pattern->line);
 }
 

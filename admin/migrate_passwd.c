@@ -42,8 +42,8 @@ static void read_line(struct migration *migration, struct place place, char *tex
     size_t user = migration_add_user(migration, place, trim(text));
     if (user == NAME_NONE)
         return;
-    migration_take_hash(migration, user, place, trim(colon + 1));
-    show_user(migration, place, user);
+    if (migration_take_hash(migration, user, place, trim(colon + 1)))
+        show_user(migration, place, user);
 }
 
 enum status migrate_passwd(struct migration *migration, const char *path)

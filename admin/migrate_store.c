@@ -222,9 +222,10 @@ static void answer(struct migration *migration)
             "devreg "
             "refuses one that no single 'allow' covers: see 'devreg explain ID subscribe FILTER'.");
     if (migration->dollar)
-        tell("Mosquitto 2.0's dynamic-security takes '#' for '$SYS/#', too, in a subscription; "
-             "devreg "
-             "and Mosquitto 2.1 do not: see 'devreg allow @ROLE subscribe $SYS/#'.");
+        tell("Where a subscribePattern begins with a wildcard, Mosquitto 2.0 takes '$SYS/...' for "
+             "it, "
+             "too. devreg and Mosquitto 2.1 do not: 'devreg allow @ROLE subscribe $SYS/#' if that "
+             "is wanted.");
     if (without)
         tell("%zu of them without a password: 'devreg rotate' gives a device a key.", without);
 }
@@ -265,15 +266,16 @@ static enum status read_all(struct migration *migration)
 static enum status options_agree(struct call *call)
 {
     bool passwd = call_option(call, OPT_MOSQUITTO_PASSWD), dynsec = call_option(call, OPT_DYNSEC);
+    const char *patterns = call_option(call, OPT_PATTERN_ROLE);
     if (passwd + dynsec + (call->arguments.word_count > 0) > 1)
         return complain(call, STATUS_MISUSE,
                         "FILE, --mosquitto-passwd and --dynsec exclude each other: use one");
     if (call_option(call, OPT_ACL_FILE) && !passwd)
         return complain(call, STATUS_MISUSE,
                         "--acl-file goes with --mosquitto-passwd, which names its users");
-    if (call_option(call, OPT_PATTERN_ROLE) && !call_option(call, OPT_ACL_FILE))
+    if (patterns && !call_option(call, OPT_ACL_FILE))
         return complain(call, STATUS_MISUSE, "--pattern-role goes with --acl-file");
-    return STATUS_DONE;
+    return patterns ? check_role_name(call, role_word(patterns)) : STATUS_DONE;
 }
 
 static enum status run(struct migration *migration)
