@@ -237,7 +237,7 @@ static int acl_order(const void *a, const void *b)
 static void read_acls(struct dynsec *dynsec, size_t number, const cJSON *json, const char *who)
 {
     struct dynsec_role *role = &dynsec->roles[number];
-    char which[DYNSEC_WHO];
+    char which[DYNSEC_WHO + 32];
     const cJSON *acl = dynsec_list(dynsec, json, who, "acls");
     size_t count = (size_t)cJSON_GetArraySize(dynsec_member(json, "acls"));
     role->acls = memory_get((count + 1) * sizeof *role->acls);

@@ -62,7 +62,9 @@ void migration_show(struct migration *migration, struct place place, const char 
     json_text(row, "from", from);
     json_text(row, "what", what);
     json_text(row, "becomes", text);
-    (void)cJSON_AddItemToArray(migration->shown, row);
+    listing_add(migration->shown, row);
+    if (migration->shown->row_count == LISTING_ROWS)
+        listing_flush(migration->shown);
 }
 
 /* Is the name free? `kind` is "user" or "role". */

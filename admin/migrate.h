@@ -15,6 +15,7 @@
 #include "admin/json.h"
 #include "admin/command.h"
 #include "admin/name_table.h"
+#include "admin/output.h"
 
 /* Where something stands: a line of a file, or 0 for a file without lines. */
 struct place {
@@ -48,11 +49,11 @@ struct migration {
     size_t user_room;
     struct migrant_role *roles;
     size_t role_room;
-    size_t everybodys;   /* the number of a role that every user gets, or NAME_NONE */
-    struct device model; /* its roles, which are in the registry, are every user's */
-    bool narrowed;       /* did Mosquitto let all subscriptions through? */
-    bool dollar;         /* did it let a wildcard subscribe to "$SYS/..."? */
-    cJSON *shown;        /* rows of what becomes what; NULL unless it is to be shown */
+    size_t everybodys;     /* the number of a role that every user gets, or NAME_NONE */
+    struct device model;   /* its roles, which are in the registry, are every user's */
+    bool narrowed;         /* did Mosquitto let all subscriptions through? */
+    bool dollar;           /* did it let a wildcard subscribe to "$SYS/..."? */
+    struct listing *shown; /* of what becomes what; NULL unless it is to be shown */
     struct refused {
         struct place place;
         char *reason;
@@ -74,7 +75,8 @@ bool migration_take_hash(struct migration *migration, size_t user, struct place 
 void migration_refuse(struct migration *migration, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A row for --dry-run: what becomes what. `what` is a device's id or "@role". */
+/* A row for --dry-run, outside of any scope: what becomes what. `what` is a device's id or "@role".
+ */
 void migration_show(struct migration *migration, struct place place, const char *what,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 

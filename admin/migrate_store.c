@@ -8,7 +8,6 @@
 #include "admin/device_options.h"
 #include "admin/lookup.h"
 #include "admin/migrate.h"
-#include "admin/output.h"
 #include "registry/text.h"
 
 static int refused_order(const void *a, const void *b)
@@ -191,21 +190,6 @@ static enum status store(struct migration *migration)
     return complain_err(call, e);
 }
 
-static void show(struct migration *migration)
-{
-    static const struct column columns[] = {{"from", "FROM", CELL_PLAIN},
-                                            {"what", "WHAT", CELL_PLAIN},
-                                            {"becomes", "BECOMES", CELL_PLAIN}};
-    struct listing listing;
-    listing_begin(&listing, migration->call, columns, sizeof columns / sizeof *columns);
-    while (migration->shown->child) {
-        listing_add(&listing, cJSON_DetachItemFromArray(migration->shown, 0));
-        if (listing.row_count == LISTING_ROWS)
-            listing_flush(&listing);
-    }
-    listing_end(&listing);
-}
-
 static void answer(struct migration *migration)
 {
     size_t users = migration->user_names.count, roles = migration->role_names.count, without = 0;
@@ -286,8 +270,8 @@ static enum status run(struct migration *migration)
         status = compare(migration);
         kind = STATUS_NO;
     }
-    if (!status && migration->shown)
-        show(migration);
+    if (migration->shown)
+        listing_flush(migration->shown);
     if (!status && migration->refused_count) {
         tell_refused(migration);
         return complain(call, kind, "%zu thing%s cannot be taken over as %s: nothing was imported",
@@ -325,18 +309,26 @@ static void migration_clear(struct migration *migration)
     name_table_clear(&migration->user_names);
     name_table_clear(&migration->role_names);
     device_clear(&migration->model);
-    cJSON_Delete(migration->shown);
 }
 
 enum status migrate(struct call *call)
 {
+    static const struct column columns[] = {{"from", "FROM", CELL_PLAIN},
+                                            {"what", "WHAT", CELL_PLAIN},
+                                            {"becomes", "BECOMES", CELL_PLAIN}};
     struct migration migration = {.call = call, .everybodys = NAME_NONE};
-    device_init(&migration.model, "model");
-    if (call_option(call, OPT_DRY_RUN))
-        migration.shown = cJSON_CreateArray();
+    struct listing listing;
     enum status status = options_agree(call);
-    if (!status)
-        status = run(&migration);
+    if (status)
+        return status;
+    device_init(&migration.model, "model");
+    if (call_option(call, OPT_DRY_RUN)) {
+        listing_begin(&listing, call, columns, sizeof columns / sizeof *columns);
+        migration.shown = &listing;
+    }
+    status = run(&migration);
+    if (migration.shown)
+        listing_end(&listing);
     migration_clear(&migration);
     return status;
 }
