@@ -92,7 +92,7 @@ const cJSON *dynsec_list(struct dynsec *dynsec, const cJSON *object, const char 
     const cJSON *item = dynsec_member(object, name);
     if (item && !cJSON_IsArray(item))
         dynsec_refuse(dynsec, "%s: '%s' is no array", who, name);
-    return cJSON_IsArray(item) ? item->child : NULL;
+    return item && cJSON_IsArray(item) ? item->child : NULL;
 }
 
 /* textname and textdescription, as far as a note can hold them. */

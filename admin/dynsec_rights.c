@@ -29,8 +29,10 @@ static void sequence_begin(struct sequence *sequence, struct dynsec *dynsec,
     size_t room = 0;
     for (size_t i = 0; i < holder->count; i++)
         room += dynsec->roles[holder->roles[i]].count;
-    *sequence = (struct sequence){.acls = memory_get((room + 1) * sizeof *sequence->acls),
-                                  .otherwise = dynsec->allowed[kind]};
+    sequence->acls =
+        memory_get((room + 1) * sizeof *sequence->acls); /* NOLINT: pointers are meant */
+    sequence->otherwise = dynsec->allowed[kind];
+    sequence->count = 0;
     for (size_t i = 0; i < holder->count; i++) {
         struct dynsec_role *role = &dynsec->roles[holder->roles[i]];
         for (size_t a = 0; a < role->count; a++) {

@@ -52,15 +52,8 @@ static size_t list_number(struct lists *lists, const struct dynsec_holder *holde
     char *name = list_name(holder);
     size_t number = name_table_find(&lists->names, name);
     *new = number == NAME_NONE;
-    if (*new) {
+    if (*new)
         number = name_table_add(&lists->names, name);
-        if ((number & (number + 1)) == 0) { /* 0, 1, 3, 7: as many again */
-            bool *fine = realloc(lists->fine, 2 * (number + 1) * sizeof *fine);
-            if (!fine)
-                memory_out();
-            lists->fine = fine;
-        }
-    }
     free(name);
     return number;
 }
@@ -98,7 +91,8 @@ static void for_holders(struct dynsec *dynsec, const uint32_t *numbers,
                                      const struct dynsec_holder *holder))
 {
     struct migration *migration = dynsec->migration;
-    struct lists lists = {.fine = NULL};
+    size_t most = migration->user_names.count + migration->role_names.count;
+    struct lists lists = {.fine = memory_get(most + 1)};
     char who[DYNSEC_WHO];
     for (size_t i = 0; i < migration->user_names.count; i++) {
         const struct migrant *user = &migration->users[i];

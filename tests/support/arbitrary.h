@@ -75,7 +75,8 @@ static inline void any_rules(struct rng *rng, struct rules *rules)
 
 static inline void any_credential(struct rng *rng, struct device *device)
 {
-    static const uint8_t kinds[] = {CREDENTIAL_KEY, CREDENTIAL_PASSWORD, CREDENTIAL_IMPORTED, 4, 255};
+    static const uint8_t kinds[] = {CREDENTIAL_KEY, CREDENTIAL_PASSWORD, CREDENTIAL_IMPORTED, 4,
+                                    255};
     struct credential *made = device_new_credential(device, CREDENTIAL_KEY, 0); /* none is over */
     assert(made);
     made->kind = kinds[rng_below(rng, sizeof kinds)];
