@@ -1,212 +1,87 @@
-/* devreg list: the devices, a line each, streamed.
- *
- * The walk is cut into short read scopes, so that a long list into a slow pipe does not keep the
- * registry's old pages from being used again. A device that is added behind the walk is missed, as
- * it would be by a list taken a moment earlier.
- */
+/* devreg list: the devices, a line each, streamed. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/complain.h"
-#include "admin/device_options.h"
-#include "admin/lookup.h"
-#include "admin/output.h"
-#include "admin/presence_view.h"
-#include "admin/record_json.h"
-#include "admin/when.h"
+#include "admin/list_columns.h"
 
 struct list {
-    struct presence_view view;
     struct listing listing;
-    char after[DEVICE_ID_MAX + 1];
-    bool damaged;
-    enum status status;
-    /* What is asked for. */
-    const char *state, *role;
-    enum option presence; /* OPT_COUNT for any */
-    int64_t offline_since;
+    struct list_choice choice;
+    uint64_t left; /* rows that may follow */
 };
 
-/* Who is online, is asked in one way. */
-static enum status take_presence(struct call *call, struct list *list)
+static bool list_device(struct walk *walk, const struct device *device, const struct noted *noted)
 {
-    static const enum option options[] = {OPT_ONLY_ONLINE, OPT_ONLY_OFFLINE, OPT_OFFLINE_FOR,
-                                          OPT_NEVER_SEEN};
-    const char *duration = call_option(call, OPT_OFFLINE_FOR);
-    int64_t ms;
-    list->presence = OPT_COUNT;
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (!call_option(call, options[i]))
-            continue;
-        if (list->presence != OPT_COUNT)
-            return complain(call, STATUS_MISUSE, "--%s and --%s exclude each other: use one",
-                            option_rows[list->presence].name, option_rows[options[i]].name);
-        list->presence = options[i];
-    }
-    if (!duration)
-        return STATUS_DONE;
-    if (!duration_parse(&ms, duration) || ms == 0)
-        return complain(call, STATUS_MISUSE, "--offline-for '" SHOWN "': write 7d or 12h",
-                        duration);
-    list->offline_since = call->now - ms;
-    return STATUS_DONE;
+    struct list *list = walk->context;
+    const struct list_source source = {device, &walk->view, noted, walk->call->now};
+    listing_add(&list->listing, list_row(&list->choice, list->listing.shape, &source));
+    return --list->left > 0;
 }
 
-static enum status take_filters(struct call *call, struct list *list)
+static bool list_pause(struct walk *walk, uint64_t seen)
 {
-    const char *pair, *value;
-    char name[ATTRIBUTE_NAME_MAX + 1];
-    size_t at = 0;
-    enum status status = STATUS_DONE;
-    list->state = call_option(call, OPT_ONLY_STATE);
-    list->role = call_option(call, OPT_ONLY_ROLE);
-    bool known = !list->state;
-    for (enum device_state state = DEVICE_DISABLED; state <= DEVICE_REVOKED && !known; state++)
-        known = strcmp(list->state, device_state_name(state)) == 0;
-    if (!known)
-        return complain(call, STATUS_MISUSE,
-                        "--state '" SHOWN "': write enabled, disabled or revoked", list->state);
-    if (list->role) {
-        list->role = role_word(list->role);
-        status = check_role_name(call, list->role);
-    }
-    if (!status)
-        status = take_presence(call, list);
-    while (!status && (pair = option_next(&call->arguments, OPT_ONLY_SET, &at)))
-        status = pair_split(call, pair, name, &value);
-    return status;
+    struct list *list = walk->context;
+    (void)seen;
+    listing_pause(&list->listing);
+    return !ferror(stdout);
 }
 
-static bool holds_attributes(struct call *call, const struct device *device)
+static void list_begin(struct call *call, struct list *list)
 {
-    char name[ATTRIBUTE_NAME_MAX + 1];
-    const char *pair, *value;
-    size_t at = 0;
-    while ((pair = option_next(&call->arguments, OPT_ONLY_SET, &at))) {
-        if (pair_split(call, pair, name, &value) != STATUS_DONE)
-            return false;
-        const char *held = attribute_find(device->attributes, device->attribute_count, name);
-        if (!held || strcmp(held, value) != 0)
-            return false;
-    }
-    return true;
+    listing_begin(&list->listing, call, list->choice.shown, list->choice.count);
+    list->listing.retitle = true;
+    for (size_t i = 0; i < list->choice.count; i++)
+        listing_widen(&list->listing, i, list->choice.columns[i]->width);
 }
 
-/* Was it last online before `since`? One that never connected: was it made before? */
-static bool silent_since(const struct device *device, enum presence_state state,
-                         const struct presence *presence, int64_t since)
+static enum status list_all(struct call *call, const struct selection *selection, struct list *list)
 {
-    if (state == PRESENCE_NEVER)
-        return device->created <= since;
-    return state == PRESENCE_OFFLINE && presence->since <= since;
-}
-
-static bool has_presence(const struct list *list, const struct device *device,
-                         enum presence_state state, const struct presence *presence)
-{
-    switch (list->presence) {
-    case OPT_ONLY_ONLINE:
-        return state == PRESENCE_ONLINE;
-    case OPT_ONLY_OFFLINE:
-        return state == PRESENCE_OFFLINE;
-    case OPT_NEVER_SEEN:
-        return state == PRESENCE_NEVER;
-    case OPT_OFFLINE_FOR:
-        return silent_since(device, state, presence, list->offline_since);
-    default:
-        return true;
-    }
-}
-
-static void add_row(struct list *list, const struct device *device, enum presence_state state,
-                    const struct presence *presence)
-{
-    cJSON *row = device_to_json(device, WITHOUT_SECRETS);
-    bool known = state == PRESENCE_ONLINE || state == PRESENCE_OFFLINE;
-    cJSON_DeleteItemFromObject(row, "rules");
-    cJSON_DeleteItemFromObject(row, "credentials");
-    json_text(row, "presence", presence_state_name(state));
-    json_time(row, "since", known ? presence->since : 0);
-    listing_add(&list->listing, row);
-}
-
-static void offer(struct call *call, struct list *list, const struct device *device)
-{
-    struct presence presence;
-    if ((list->state && strcmp(device_state_name(device->state), list->state) != 0) ||
-        (list->role && !device_holds(device, list->role)) || !holds_attributes(call, device))
-        return;
-    enum presence_state state = presence_view_get(&list->view, device, &presence);
-    if (has_presence(list, device, state, &presence))
-        add_row(list, device, state, &presence);
-}
-
-/* One short scope. ERR_NOT_FOUND at the end, and where the presence that is asked for cannot be
- * told: then there is a complaint. */
-static enum err list_some(struct call *call, struct list *list)
-{
-    const char *asked = list->presence == OPT_COUNT ? NULL : option_rows[list->presence].name;
-    struct device device;
-    enum err e = registry_read(call->registry);
-    presence_view_begin(&list->view);
-    if (asked)
-        list->status = presence_view_check(&list->view, call, asked);
-    if (!e && list->status)
-        e = ERR_NOT_FOUND;
-    for (size_t i = 0; i < LISTING_ROWS && !e; i++) {
-        e = device_step(call, list->after, &device, &list->damaged);
-        if (!e) {
-            offer(call, list, &device);
-            device_clear(&device);
-        }
-    }
-    presence_view_end(&list->view);
-    registry_end(call->registry);
-    listing_flush(&list->listing);
-    return e;
-}
-
-static enum status list_all(struct call *call, struct list *list)
-{
-    static const struct column columns[] = {{"device", "DEVICE", CELL_PLAIN},
-                                            {"state", "STATE", CELL_PLAIN},
-                                            {"roles", "ROLES", CELL_PLAIN},
-                                            {"presence", "PRESENCE", CELL_PLAIN},
-                                            {"since", "SINCE", CELL_TIME}};
-    enum err e;
-    listing_begin(&list->listing, call, columns, sizeof columns / sizeof *columns);
-    while (!(e = list_some(call, list)) && !ferror(stdout))
-        ;
+    const char *after = call_option(call, OPT_AFTER);
+    struct walk walk = {.call = call,
+                        .selection = selection,
+                        .look = list->choice.looks,
+                        .context = list,
+                        .each = list_device,
+                        .pause = list_pause};
+    if (after)
+        memcpy(walk.after, after, strlen(after) + 1);
+    list_begin(call, list);
+    enum status status = walk_run(&walk);
     listing_end(&list->listing);
-    if (e && e != ERR_NOT_FOUND)
-        return complain_err(call, e);
-    if (!list->status && list->damaged)
-        list->status = complain_damaged(call);
-    return list->status;
+    if (!status && walk.damaged)
+        status = complain_damaged(call);
+    return status;
 }
 
-/* A role that is not there is a typing error, and not an empty list. */
-static enum status check_role(struct call *call, const char *name)
+static enum status take_page(struct call *call, struct list *list)
 {
-    struct role role;
-    enum status status = read_begin(call);
-    if (!status)
-        status = role_find(call, name, &role);
-    if (!status)
-        role_clear(&role);
-    registry_end(call->registry);
-    return status;
+    const char *limit = call_option(call, OPT_FIRST), *after = call_option(call, OPT_AFTER);
+    list->left = UINT64_MAX;
+    if (limit) {
+        bool digits = *limit && strspn(limit, "0123456789") == strlen(limit);
+        list->left = digits && strlen(limit) < 16 ? strtoull(limit, NULL, 10) : 0;
+        if (!list->left)
+            return complain(call, STATUS_MISUSE, "--limit '" SHOWN "': write a number from 1 on",
+                            limit);
+    }
+    return after ? check_device_id(call, after) : STATUS_DONE;
 }
 
 enum status cmd_list(struct call *call)
 {
-    struct list list = {.damaged = false};
-    enum status status = take_filters(call, &list);
-    if (!status && list.role)
-        status = check_role(call, list.role);
-    if (status)
-        return status;
-    presence_view_open(&list.view, call);
-    status = list_all(call, &list);
-    presence_view_close(&list.view);
+    struct selection selection;
+    struct list list;
+    enum status status = selection_take(call, &selection);
+    if (!status)
+        status = list_choose(call, &selection, &list.choice);
+    if (!status)
+        status = take_page(call, &list);
+    if (!status)
+        status = selection_check(call, &selection);
+    if (!status)
+        status = list_all(call, &selection, &list);
+    selection_clear(&selection);
     return status;
 }

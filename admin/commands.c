@@ -77,18 +77,36 @@ const struct command commands[] = {
      .run = cmd_rotate},
     {.name = "list",
      .summary = "List the devices",
-     .details = "Columns: device, state, roles, presence (online, offline, never, unknown),\n"
-                "since.\n\n"
-                "Who is online is what the broker noted last. --offline-for also names devices\n"
-                "that never connected, if they were added so long ago. What these options ask\n"
-                "cannot be told where the broker runs with plugin_opt_presence off.",
+     .details =
+         "What is asked for has to hold altogether. --where takes the conditions of the\n"
+         "verbs that change many: site=kiel or attr.site=kiel (an attribute), role=pump,\n"
+         "state=disabled, expiring=30d, unused-key=365d, online, offline, offline-for=7d,\n"
+         "never-seen.\n\n"
+         "Columns: device, state (enabled, disabled, revoked), reason, roles, attributes,\n"
+         "attr.NAME (one attribute), note, client_id, expires, credentials, ending and ends\n"
+         "(what of it ends next, and when), unused and last_used (its key or password that\n"
+         "was not used for the longest time, and when it was), presence (online, offline,\n"
+         "never, unknown), since, client, address, version, created, changed. With --json\n"
+         "they are the members of each object.\n\n"
+         "--state expired is enabled devices whose expiry is over. An old key that ended\n"
+         "since its successor was used is passed over by --expiring and --unused-key.\n\n"
+         "Who is online, and which key was used, is what the broker noted last.\n"
+         "--offline-for also names devices that never connected, if they were added so long\n"
+         "ago; --unused-key also those whose key is as old and was never used. What these\n"
+         "options ask cannot be told where the broker runs with plugin_opt_presence off.\n\n"
+         "The order is that of the ids, in lower case. For the next page give --after the\n"
+         "last id of the one before.",
      .examples = "  devreg list\n"
                  "  devreg list --role pump --set site=kiel\n"
                  "  devreg list --online\n"
-                 "  devreg list --offline-for 7d --json",
+                 "  devreg list --offline-for 7d --json\n"
+                 "  devreg list --expiring 30d\n"
+                 "  devreg list --unused-key 365d --columns device,attr.site,unused,last_used\n"
+                 "  devreg list --limit 100 --after pump-7",
      .need = NEED_READ,
      .options = BIT(ONLY_STATE) | BIT(ONLY_ROLE) | BIT(ONLY_SET) | BIT(ONLY_ONLINE) |
-                BIT(ONLY_OFFLINE) | BIT(OFFLINE_FOR) | BIT(NEVER_SEEN),
+                BIT(ONLY_OFFLINE) | BIT(OFFLINE_FOR) | BIT(NEVER_SEEN) | BIT(EXPIRING) |
+                BIT(UNUSED_KEY) | BIT(WHERE) | BIT(FIRST) | BIT(AFTER) | BIT(COLUMNS),
      .run = cmd_list},
     {.name = "show",
      .words = "ID",

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/complain.h"
 #include "admin/when.h"
 #include "registry/text.h"
+
+enum { WAIT_MS = 100 };
 
 enum shape output_shape(const struct call *call)
 {
@@ -145,6 +148,7 @@ void listing_begin(struct listing *listing, struct call *call, const struct colu
 
 static void print_title(struct listing *listing)
 {
+    memcpy(listing->titled_widths, listing->widths, sizeof listing->widths);
     for (size_t i = 0; i < listing->column_count; i++) {
         bool last = i + 1 == listing->column_count;
         print_padded(listing->columns[i].title, last ? 0 : listing->widths[i] + 2);
@@ -178,9 +182,40 @@ static void print_row(const struct listing *listing, size_t row)
     (void)fputc('\n', stdout);
 }
 
+/* Would what is printed now stand beside its header? The last column ends where it likes. */
+static bool has_grown(const struct listing *listing)
+{
+    size_t i = 0;
+    while (i + 1 < listing->column_count && listing->widths[i] == listing->titled_widths[i])
+        i++;
+    return listing->retitle && i + 1 < listing->column_count;
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* fails for a bad clock only */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void listing_widen(struct listing *listing, size_t column, size_t width)
+{
+    if (width > listing->widths[column])
+        listing->widths[column] = width;
+}
+
+void listing_pause(struct listing *listing)
+{
+    bool waits = listing->shape == SHAPE_TABLE && listing->row_count <= LISTING_ROWS / 2 &&
+                 clock_ms() < listing->waits_since + WAIT_MS;
+    if (!waits)
+        listing_flush(listing);
+}
+
 void listing_flush(struct listing *listing)
 {
-    if (listing->shape == SHAPE_TABLE && !listing->titled && listing->row_count)
+    if (listing->shape == SHAPE_TABLE && listing->row_count &&
+        (!listing->titled || has_grown(listing)))
         print_title(listing);
     for (size_t i = 0; i < listing->row_count; i++)
         print_row(listing, i);
@@ -204,6 +239,8 @@ void listing_add(struct listing *listing, cJSON *row)
 void listing_add_painted(struct listing *listing, cJSON *row, enum colour colour)
 {
     assert(listing->row_count < LISTING_ROWS);
+    if (listing->row_count == 0 && listing->shape == SHAPE_TABLE)
+        listing->waits_since = clock_ms();
     listing->colours[listing->row_count] = (uint8_t)colour;
     char **cells = listing->rows[listing->row_count++];
     if (listing->shape == SHAPE_JSON) {
@@ -212,9 +249,7 @@ void listing_add_painted(struct listing *listing, cJSON *row, enum colour colour
         for (size_t i = 0; i < listing->column_count; i++) {
             const struct column *column = &listing->columns[i];
             cells[i] = cell_text(cJSON_GetObjectItemCaseSensitive(row, column->key), column->cell);
-            size_t width = width_of(cells[i]);
-            if (width > listing->widths[i])
-                listing->widths[i] = width;
+            listing_widen(listing, i, width_of(cells[i]));
         }
     }
     cJSON_Delete(row);

@@ -33,11 +33,11 @@ struct column {
     enum cell cell;
 };
 
-enum { COLUMNS_MAX = 8, LISTING_ROWS = 1000 };
+enum { COLUMNS_MAX = 24, LISTING_ROWS = 1000 };
 
 /* A list, streamed: up to LISTING_ROWS rows wait, until they are printed outside of any scope,
  * since a pipe may block for as long as it likes. The widths of a table's columns are those of the
- * rows so far. */
+ * rows so far; with `retitle` the header is said again when they grow. */
 struct listing {
     struct call *call;
     enum shape shape;
@@ -45,6 +45,9 @@ struct listing {
     size_t column_count, row_count;
     size_t widths[COLUMNS_MAX];
     bool titled, painted; /* may there be colours? Not with NO_COLOR, see no-color.org */
+    bool retitle;
+    size_t titled_widths[COLUMNS_MAX]; /* of the header that was said last */
+    int64_t waits_since;               /* ms; of the first row that waits */
     uint8_t colours[LISTING_ROWS];
     char *(*rows)[COLUMNS_MAX]; /* that wait; in JSON each in its first cell */
 };
@@ -54,6 +57,11 @@ void listing_begin(struct listing *listing, struct call *call, const struct colu
 /* Takes `row` over. There is room for it. */
 void listing_add(struct listing *listing, cJSON *row);
 void listing_add_painted(struct listing *listing, cJSON *row, enum colour colour);
+/* The column is at least so wide: for one whose words are known. */
+void listing_widen(struct listing *listing, size_t column, size_t width);
+/* Prints what waits; of a table only when that is enough to see how wide the columns are, or has
+ * waited for a moment. Then there is room for half of LISTING_ROWS. */
+void listing_pause(struct listing *listing);
 /* Prints what waits. */
 void listing_flush(struct listing *listing);
 /* The same, and frees. */

@@ -70,6 +70,14 @@ enum presence_state presence_view_get(const struct presence_view *view, const st
     return presence->online ? PRESENCE_ONLINE : PRESENCE_OFFLINE;
 }
 
+bool presence_view_used(const struct presence_view *view, const struct device *device,
+                        uint32_t credential)
+{
+    struct presence presence;
+    return view->txn && presence_get(view->txn, device->id, &presence) == ERR_OK &&
+           presence.generation == device->generation && presence_used(&presence, credential);
+}
+
 enum status presence_view_check(const struct presence_view *view, struct call *call,
                                 const char *asked)
 {

@@ -33,6 +33,11 @@ const char *presence_state_name(enum presence_state state);
 enum presence_state presence_view_get(const struct presence_view *view, const struct device *device,
                                       struct presence *presence);
 
+/* Was that credential ever used? No where nothing can be read. It is noted of one that replaces
+ * another also where the broker notes no presence. */
+bool presence_view_used(const struct presence_view *view, const struct device *device,
+                        uint32_t credential);
+
 /* Can be told who is online? Else a complaint about the option `asked`. Within a scope. */
 MUST_CHECK enum status presence_view_check(const struct presence_view *view, struct call *call,
                                            const char *asked);

@@ -101,7 +101,7 @@ void presence_accepted(struct presences *presences, struct connection *connectio
      */
     bool back = presences->options->presence_delay && entry->told_online && !entry->current &&
                 entry->left_at && (!entry->successor || entry->successor == connection);
-    presence_use(record, connection->credential);
+    presence_use(record, connection->credential, now);
     record->connections++;
     connection->conn = back ? entry->told_conn : record->connections;
     presences->owners |= connection->persistent;
@@ -165,6 +165,8 @@ void presence_ended(struct presences *presences, const struct connection *connec
         return;
     if (connection->persistent)
         session_note(&entry->record, connection, now); /* the time begins to run */
+    if (presence_used(&entry->record, connection->credential))
+        presence_use(&entry->record, connection->credential, now);
     entry->changed = true;
     entry_is_dirty(presences, entry);
     if (entry->current != connection)

@@ -49,32 +49,38 @@ size_t presence_session(const struct presence *presence, const struct client_key
     return at;
 }
 
-bool presence_used(const struct presence *presence, uint32_t credential)
+const struct use *presence_used(const struct presence *presence, uint32_t credential)
 {
     for (size_t i = 0; i < presence->used_count; i++) {
-        if (presence->used[i] == credential)
-            return true;
+        if (presence->used[i].credential == credential)
+            return &presence->used[i];
     }
-    return false;
+    return NULL;
 }
 
-void presence_use(struct presence *presence, uint32_t credential)
+/* Where its use is noted, or is to be. */
+static struct use *use_place(struct presence *presence, uint32_t credential)
 {
-    size_t oldest = 0;
-    if (presence_used(presence, credential))
-        return;
-    if (presence->used_count < CREDENTIALS_MAX) {
-        presence->used[presence->used_count++] = credential;
-        return;
+    struct use *oldest = &presence->used[0];
+    for (size_t i = 0; i < presence->used_count; i++) {
+        struct use *use = &presence->used[i];
+        if (use->credential == credential)
+            return use;
+        if (use->credential < oldest->credential)
+            oldest = use;
     }
-    for (size_t i = 1; i < CREDENTIALS_MAX; i++) {
-        if (presence->used[i] < presence->used[oldest])
-            oldest = i;
-    }
-    presence->used[oldest] = credential;
+    return presence->used_count < CREDENTIALS_MAX ? &presence->used[presence->used_count++]
+                                                  : oldest;
 }
 
-enum { FORMAT = 1, USUAL_SIZE = 160 /* bytes of a record */ };
+void presence_use(struct presence *presence, uint32_t credential, int64_t now)
+{
+    *use_place(presence, credential) = (struct use){credential, now};
+}
+
+/* The second format tells when credentials were used; the first is what records have that do not
+ * know it. */
+enum { FORMAT = 1, FORMAT_TIMED = 2, USUAL_SIZE = 160 /* bytes of a record */ };
 
 static void tally_encode(struct pack *pack, const struct tally *tally)
 {
@@ -91,10 +97,20 @@ static struct tally tally_decode(struct unpack *u)
     return tally;
 }
 
+/* Is it known of any when it was used? */
+static bool uses_timed(const struct presence *p)
+{
+    size_t i = 0;
+    while (i < p->used_count && !p->used[i].last)
+        i++;
+    return i < p->used_count;
+}
+
 void presence_encode(struct pack *pack, const struct presence *p)
 {
+    bool timed = uses_timed(p);
     pack_reserve(pack, USUAL_SIZE);
-    pack_number(pack, FORMAT);
+    pack_number(pack, timed ? FORMAT_TIMED : FORMAT);
     pack_number(pack, p->online);
     pack_number(pack, p->seq);
     pack_number(pack, p->conn);
@@ -114,8 +130,11 @@ void presence_encode(struct pack *pack, const struct presence *p)
     pack_number(pack, p->persistent);
     pack_number(pack, p->credential);
     pack_number(pack, p->used_count);
-    for (size_t i = 0; i < p->used_count; i++)
-        pack_number(pack, p->used[i]);
+    for (size_t i = 0; i < p->used_count; i++) {
+        pack_number(pack, p->used[i].credential);
+        if (timed)
+            pack_time(pack, p->used[i].last);
+    }
     pack_number(pack, p->session_count);
     for (size_t i = 0; i < p->session_count; i++) {
         pack_blob(pack, p->sessions[i].client.bytes, sizeof p->sessions[i].client.bytes);
@@ -128,8 +147,8 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     struct unpack u = {.rest = bytes};
     struct presence p;
     uint64_t format = unpack_number(&u, UINT64_MAX);
-    if (u.failed || format != FORMAT)
-        return !u.failed && format > FORMAT ? ERR_TOO_NEW : ERR_DAMAGED;
+    if (u.failed || (format != FORMAT && format != FORMAT_TIMED))
+        return !u.failed && format > FORMAT_TIMED ? ERR_TOO_NEW : ERR_DAMAGED;
     p.online = unpack_number(&u, 1);
     p.seq = unpack_number(&u, UINT64_MAX);
     p.conn = unpack_number(&u, UINT64_MAX);
@@ -149,8 +168,10 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
     p.persistent = unpack_number(&u, 1);
     p.credential = (uint32_t)unpack_number(&u, UINT32_MAX);
     p.used_count = (size_t)unpack_number(&u, CREDENTIALS_MAX);
-    for (size_t i = 0; i < p.used_count; i++)
-        p.used[i] = (uint32_t)unpack_number(&u, UINT32_MAX);
+    for (size_t i = 0; i < p.used_count; i++) {
+        p.used[i].credential = (uint32_t)unpack_number(&u, UINT32_MAX);
+        p.used[i].last = format == FORMAT_TIMED ? unpack_time(&u) : 0;
+    }
     p.session_count = (size_t)unpack_number(&u, SESSIONS_MAX);
     for (size_t i = 0; i < p.session_count; i++) {
         struct bytes key = unpack_blob(&u, CLIENT_KEY_SIZE);
@@ -159,7 +180,7 @@ enum err presence_decode(struct presence *presence, struct bytes bytes)
         memcpy(p.sessions[i].client.bytes, key.data, CLIENT_KEY_SIZE);
         p.sessions[i].seen = unpack_time(&u);
     }
-    if (!unpack_done(&u))
+    if (!unpack_done(&u) || uses_timed(&p) != (format == FORMAT_TIMED))
         return ERR_DAMAGED;
     *presence = p;
     return ERR_OK;

@@ -64,6 +64,12 @@ struct tally {
     int64_t last; /* 0 for never */
 };
 
+/* A credential that was used. */
+struct use {
+    uint32_t credential; /* its id */
+    int64_t last;        /* when a connection with it last began or ended; 0: nobody noted it */
+};
+
 /* Plain data. */
 struct presence {
     bool online;
@@ -84,8 +90,8 @@ struct presence {
     uint16_t keepalive;                     /* s */
     bool persistent;
     uint32_t credential; /* the id of the one that it was made with */
-    size_t used_count;   /* credentials of this generation that were ever used, by their ids */
-    uint32_t used[CREDENTIALS_MAX];
+    size_t used_count;   /* credentials of this generation that were ever used */
+    struct use used[CREDENTIALS_MAX];
     size_t session_count;
     struct session sessions[SESSIONS_MAX];
 };
@@ -93,10 +99,10 @@ struct presence {
 /* The place of the client id's session among those that the device owns; session_count for none. */
 size_t presence_session(const struct presence *presence, const struct client_key *client);
 
-/* Was the credential of that id ever used? */
-bool presence_used(const struct presence *presence, uint32_t credential);
-/* Notes that it was; the lowest id, which is the oldest, makes room. */
-void presence_use(struct presence *presence, uint32_t credential);
+/* The use of the credential of that id; NULL where it was never used. Lends. */
+const struct use *presence_used(const struct presence *presence, uint32_t credential);
+/* Notes that it is used now; the lowest id, which is the oldest, makes room. */
+void presence_use(struct presence *presence, uint32_t credential, int64_t now);
 
 /* One canonical encoding; `pack` may fail. ERR_DAMAGED where the bytes are no such record. */
 void presence_encode(struct pack *pack, const struct presence *presence);

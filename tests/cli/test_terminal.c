@@ -202,8 +202,8 @@ static void a_terminal_gets_tables_with_a_header(void **state)
     (void)state;
     RUN(&session, WORD("list"));
     assert_exit(session_end(&session), 0);
-    assert_string_equal(session.said, "DEVICE  STATE    ROLES   PRESENCE  SINCE\r\n"
-                                      "alice   enabled  device  never     -\r\n");
+    assert_string_equal(session.said, "DEVICE  STATE     ROLES   PRESENCE  SINCE\r\n"
+                                      "alice   enabled   device  never     -\r\n");
 }
 
 static void the_secret_is_not_exported_to_a_screen(void **state)

@@ -24,6 +24,7 @@ struct kind {
     const char *name;
     void (*make)(struct pack *pack);
     enum err (*again)(struct pack *pack, struct bytes bytes);
+    uint8_t format; /* the latest */
 };
 
 static void make_device(struct pack *pack)
@@ -96,10 +97,10 @@ static enum err again_presence(struct pack *pack, struct bytes bytes)
     return e;
 }
 
-static const struct kind kinds[] = {{"device", make_device, again_device},
-                                    {"role", make_role, again_role},
-                                    {"entry", make_entry, again_entry},
-                                    {"presence", make_presence, again_presence}};
+static const struct kind kinds[] = {{"device", make_device, again_device, 1},
+                                    {"role", make_role, again_role, 1},
+                                    {"entry", make_entry, again_entry, 1},
+                                    {"presence", make_presence, again_presence, 2}};
 
 /* The law. The bytes lie in memory of their own, so that a checker sees a read behind them. */
 static enum err assert_law(const struct kind *kind, struct bytes bytes)
@@ -266,7 +267,7 @@ static void a_later_format_is_too_new_and_format_0_is_damage(void **state)
     for (size_t k = 0; k < COUNT(kinds); k++) {
         struct pack pack = {0};
         kinds[k].make(&pack);
-        pack.data[0] = 2;
+        pack.data[0] = (uint8_t)(kinds[k].format + 1);
         assert_int_equal(assert_law(&kinds[k], bytes_of(&pack)), ERR_TOO_NEW);
         pack.data[0] = 0;
         assert_int_equal(assert_law(&kinds[k], bytes_of(&pack)), ERR_DAMAGED);

@@ -174,8 +174,9 @@ static inline void any_presence(struct rng *rng, struct presence *presence)
                                   .credential = (uint32_t)any_number(rng),
                                   .used_count = any_size(rng, CREDENTIALS_MAX),
                                   .session_count = any_size(rng, SESSIONS_MAX)};
+    bool timed = rng_percent(rng, 80);
     for (size_t i = 0; i < presence->used_count; i++)
-        presence->used[i] = (uint32_t)any_number(rng);
+        presence->used[i] = (struct use){(uint32_t)any_number(rng), timed ? any_time(rng) : 0};
     any_text(rng, presence->client, PRESENCE_CLIENT_MAX);
     any_text(rng, presence->address, PRESENCE_ADDRESS_MAX);
     for (size_t i = 0; i < presence->session_count; i++) {
@@ -252,8 +253,10 @@ static inline bool presence_same(const struct presence *a, const struct presence
         a->denials.count != b->denials.count || a->denials.last != b->denials.last ||
         a->used_count != b->used_count || a->session_count != b->session_count)
         return false;
-    if (memcmp(a->used, b->used, a->used_count * sizeof *a->used) != 0)
-        return false;
+    for (size_t i = 0; i < a->used_count; i++) {
+        if (a->used[i].credential != b->used[i].credential || a->used[i].last != b->used[i].last)
+            return false;
+    }
     for (size_t i = 0; i < a->session_count; i++) {
         if (memcmp(&a->sessions[i].client, &b->sessions[i].client, CLIENT_KEY_SIZE) != 0 ||
             a->sessions[i].seen != b->sessions[i].seen)
