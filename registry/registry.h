@@ -108,16 +108,27 @@ MUST_CHECK enum err registry_last_entry(struct registry *registry, uint64_t *seq
 /* Stores a new device: sets generation, version 1, created and changed. ERR_EXISTS, ERR_TWIN;
  * ERR_NOT_FOUND where a role of its is missing. */
 MUST_CHECK enum err registry_add_device(struct registry *registry, struct device *device);
-/* Adds many devices in one write scope. What they share (roles, the numbers of their holders, the
- * generation) is looked at once and kept in memory until registry_bulk_end: meanwhile the scope may
- * do nothing else. Any order of devices will do, but in the order of folded ids it is fast, and the
- * file a third smaller if `last` names the last one; NULL where it is not known.
+/* Adds, changes and removes many devices in one write scope. What they share (roles, the numbers of
+ * their holders, the generation) is looked at once and kept in memory until registry_bulk_end:
+ * meanwhile the scope may change nothing else. Any order of devices will do, but in the order of
+ * folded ids it is fast, and the file a third smaller if `last` names the last one that is added;
+ * NULL where it is not known.
  * registry_bulk_add does as registry_add_device, and says ERR_EXISTS for a twin too.
+ * registry_bulk_put and registry_bulk_remove take a device that was read in this scope, and was
+ * there: what it was is not looked at again, so the caller says which roles it held.
  * registry_bulk_end frees; it has to be called also where the scope is given up. */
+struct roles_held {
+    size_t count;
+    char names[ROLES_MAX][ROLE_NAME_MAX + 1];
+};
+void roles_held_by(struct roles_held *held, const struct device *device);
 struct registry_bulk;
 MUST_CHECK enum err registry_bulk_begin(struct registry_bulk **bulk, struct registry *registry,
                                         const char *last);
 MUST_CHECK enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device);
+MUST_CHECK enum err registry_bulk_put(struct registry_bulk *bulk, struct device *device,
+                                      const struct roles_held *before);
+MUST_CHECK enum err registry_bulk_remove(struct registry_bulk *bulk, const struct device *device);
 MUST_CHECK enum err registry_bulk_end(struct registry_bulk *bulk);
 
 /* Stores a device that registry_get_device gave: version + 1, changed. ERR_NOT_FOUND as above. */

@@ -10,7 +10,7 @@
 #include "tests/support/arbitrary.h"
 #include "tests/support/tempdir.h"
 
-enum { NOW = 5000, MANY = 10000 };
+enum { NOW = 5000, MANY = 10000, CHANGED = 1000 };
 
 struct fixture {
     struct tempdir dir;
@@ -99,7 +99,7 @@ static void roles_make(struct registry *registry)
     assert_int_equal(registry_commit(registry), ERR_OK);
 }
 
-static void assert_same_devices(struct registry *a, struct registry *b)
+static void assert_same_devices(struct registry *a, struct registry *b, size_t expected)
 {
     char after[DEVICE_ID_MAX + 1] = "";
     struct device *x = malloc(sizeof *x), *y = malloc(sizeof *y);
@@ -117,7 +117,7 @@ static void assert_same_devices(struct registry *a, struct registry *b)
     }
     assert_int_equal(registry_next_device(a, after, x), ERR_NOT_FOUND);
     assert_int_equal(registry_next_device(b, after, y), ERR_NOT_FOUND);
-    assert_int_equal(count, MANY);
+    assert_int_equal(count, expected);
     registry_end(a);
     registry_end(b);
     free(x);
@@ -178,7 +178,7 @@ static void ten_thousand_in_bulk_are_the_same_as_one_by_one(void **state)
     assert_int_equal(registry_bulk_end(bulk), ERR_OK);
     assert_int_equal(registry_commit(fixture->bulk), ERR_OK);
     assert_int_equal(registry_commit(fixture->single), ERR_OK);
-    assert_same_devices(fixture->bulk, fixture->single);
+    assert_same_devices(fixture->bulk, fixture->single, MANY);
     assert_same_holders(fixture->bulk, fixture->single);
     assert_sound(fixture->bulk, MANY);
 }
@@ -302,6 +302,124 @@ static void any_last_id_will_do(void **state)
     }
 }
 
+/* What becomes of device number `i`: false where it is to be removed. */
+static bool device_edit(struct device *device, size_t i)
+{
+    if (i % 5 == 0)
+        return false;
+    if (i % 5 == 1)
+        assert_int_equal(device_set_attribute(device, "site", "hamburg"), ERR_OK);
+    if (i % 5 == 2)
+        device->role_count = 0;
+    if (i % 5 == 3 && device_add_role(device, "valve") == ERR_EXISTS)
+        assert_int_equal(device_remove_role(device, "valve"), ERR_OK);
+    return true;
+}
+
+static void change_one(struct registry *registry, struct registry_bulk *bulk, const char *id,
+                       size_t i)
+{
+    struct device device;
+    struct roles_held before;
+    assert_int_equal(registry_get_device(registry, id, &device), ERR_OK);
+    roles_held_by(&before, &device);
+    bool stays = device_edit(&device, i);
+    if (bulk && stays)
+        assert_int_equal(registry_bulk_put(bulk, &device, &before), ERR_OK);
+    else if (bulk)
+        assert_int_equal(registry_bulk_remove(bulk, &device), ERR_OK);
+    else if (stays)
+        assert_int_equal(registry_put_device(registry, &device), ERR_OK);
+    else
+        assert_int_equal(registry_remove_device(registry, id), ERR_OK);
+    device_clear(&device);
+}
+
+static void fill(struct registry *registry)
+{
+    struct device device;
+    roles_make(registry);
+    scope_begin(registry);
+    for (size_t i = 0; i < CHANGED; i++) {
+        device_make(&device, i);
+        assert_int_equal(registry_add_device(registry, &device), ERR_OK);
+        device_clear(&device);
+    }
+    assert_int_equal(registry_commit(registry), ERR_OK);
+}
+
+/* All records, those of devices, counts, roles and generations. */
+static void assert_same_records(struct registry *a, struct registry *b)
+{
+    static const char *const roles[] = {"device", "pump", "valve", "Sensor"};
+    uint64_t x = 0, y = 1;
+    assert_int_equal(registry_read(a), ERR_OK);
+    assert_int_equal(registry_read(b), ERR_OK);
+    for (size_t i = 0; i < COUNT(roles); i++) {
+        assert_int_equal(registry_role_holders(a, roles[i], &x), ERR_OK);
+        assert_int_equal(registry_role_holders(b, roles[i], &y), ERR_OK);
+        assert_int_equal(x, y);
+    }
+    assert_int_equal(registry_device_count(a, &x), ERR_OK);
+    assert_int_equal(registry_device_count(b, &y), ERR_OK);
+    assert_int_equal(x, y);
+    assert_int_equal(x, CHANGED * 4 / 5);
+    registry_end(a);
+    registry_end(b);
+    assert_same_devices(a, b, CHANGED * 4 / 5);
+}
+
+static void changes_in_bulk_are_the_same_as_one_by_one(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct registry_bulk *bulk;
+    char id[DEVICE_ID_MAX + 1];
+    fill(fixture->bulk);
+    fill(fixture->single);
+    scope_begin(fixture->bulk);
+    scope_begin(fixture->single);
+    assert_int_equal(registry_bulk_begin(&bulk, fixture->bulk, NULL), ERR_OK);
+    for (size_t i = 0; i < CHANGED; i++) {
+        snprintf(id, sizeof id, "%s-%zu", i % 2 ? "pump" : "Valve", i);
+        change_one(fixture->bulk, bulk, id, i);
+        change_one(fixture->single, NULL, id, i);
+    }
+    assert_int_equal(registry_bulk_end(bulk), ERR_OK);
+    assert_int_equal(registry_commit(fixture->bulk), ERR_OK);
+    assert_int_equal(registry_commit(fixture->single), ERR_OK);
+    assert_same_records(fixture->bulk, fixture->single);
+    assert_sound(fixture->bulk, CHANGED * 4 / 5);
+}
+
+/* Neither the role that is there nor the one that is not is counted. */
+static void a_change_to_a_missing_role_changes_nothing(void **state)
+{
+    struct registry *registry = ((struct fixture *)*state)->bulk;
+    struct registry_bulk *bulk;
+    struct device device;
+    const struct roles_held before = {.count = 0};
+    uint64_t holders = 9;
+    scope_begin(registry);
+    role_add(registry, "pump");
+    assert_int_equal(registry_bulk_begin(&bulk, registry, NULL), ERR_OK);
+    assert_int_equal(bulk_put(bulk, "pump-7", NULL), ERR_OK);
+    assert_int_equal(registry_get_device(registry, "pump-7", &device), ERR_OK);
+    assert_int_equal(device_add_role(&device, "pump"), ERR_OK);
+    assert_int_equal(device_add_role(&device, "zebra"), ERR_OK);
+    assert_int_equal(registry_bulk_put(bulk, &device, &before), ERR_NOT_FOUND);
+    device_clear(&device);
+    assert_int_equal(registry_bulk_end(bulk), ERR_OK);
+    assert_int_equal(registry_commit(registry), ERR_OK);
+    assert_int_equal(registry_read(registry), ERR_OK);
+    assert_int_equal(registry_role_holders(registry, "pump", &holders), ERR_OK);
+    assert_int_equal(holders, 0);
+    assert_int_equal(registry_get_device(registry, "pump-7", &device), ERR_OK);
+    assert_int_equal(device.version, 1);
+    device_clear(&device);
+    registry_end(registry);
+    assert_sound(registry, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +427,8 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(a_twin_or_a_missing_role_is_an_answer_and_changes_nothing,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(changes_in_bulk_are_the_same_as_one_by_one, begin, end),
+        cmocka_unit_test_setup_teardown(a_change_to_a_missing_role_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(generations_go_on_where_they_were, begin, end),
         cmocka_unit_test_setup_teardown(a_scope_that_is_given_up_leaves_nothing, begin, end),
         cmocka_unit_test_setup_teardown(pages_are_full_where_the_last_id_is_known, begin, end),
