@@ -38,13 +38,6 @@ struct many {
     bool committing; /* it may have succeeded */
 };
 
-/* Where the keys go: NULL for stdout. */
-static const char *keys_path(const struct call *call)
-{
-    const char *path = call_option(call, OPT_KEYS);
-    return path && strcmp(path, "-") == 0 ? NULL : path;
-}
-
 static enum status options_agree(struct call *call)
 {
     bool from = call_option(call, OPT_FROM), count = call_option(call, OPT_COUNT_OF);
@@ -322,7 +315,7 @@ static void give_up(struct many *many)
 
 static enum status add_with_keys(struct many *many)
 {
-    enum status status = key_file_open(many->call, &many->keys, keys_path(many->call));
+    enum status status = key_file_open(many->call, &many->keys, key_file_path(many->call), false);
     if (status)
         return status;
     status = make_keys(many);
@@ -352,7 +345,7 @@ static enum status add_all(struct many *many)
 static void answer_json(const struct many *many, bool dry)
 {
     const struct batch *batch = &many->batch;
-    const bool keys = many->make_keys && !keys_path(many->call);
+    const bool keys = many->make_keys && !key_file_path(many->call);
     if (!dry && keys && batch->count)
         return;
     (void)printf("{\"added\":%zu,", dry ? 0 : batch->count);
@@ -366,7 +359,7 @@ static void answer(struct many *many)
     const struct batch *batch = &many->batch;
     const struct call *call = many->call;
     bool dry = call_option(call, OPT_DRY_RUN);
-    const char *keys = !dry && many->make_keys ? keys_path(call) : NULL;
+    const char *keys = !dry && many->make_keys ? key_file_path(call) : NULL;
     char count[COUNT_TEXT_MAX + 1], refused[COUNT_TEXT_MAX + 1];
     double seconds = (double)progress_time(&many->progress) / 1000;
     progress_clear(&many->progress);
@@ -399,7 +392,7 @@ static enum status run(struct many *many)
 
 enum status add_many(struct call *call)
 {
-    const char *path = call_option(call, OPT_FROM), *keys = keys_path(call);
+    const char *path = call_option(call, OPT_FROM), *keys = key_file_path(call);
     enum status status = options_agree(call);
     if (!status && keys)
         status = key_file_check(call, keys);

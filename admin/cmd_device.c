@@ -1,84 +1,14 @@
-/* devreg set, disable, enable, revoke, remove. */
+/* devreg disable, enable, revoke, remove: of one device, or of many. */
 #include <stdio.h>
 #include <string.h>
 
 #include "admin/answer.h"
 #include "admin/change.h"
+#include "admin/change_many.h"
 #include "admin/complain.h"
 #include "admin/device_options.h"
 #include "admin/json.h"
 #include "admin/lookup.h"
-
-static enum status take_fields(struct call *call, struct device *device)
-{
-    enum status status = device_take_options(call, device);
-    for (size_t i = 1; i < call->arguments.word_count && !status; i++)
-        status = device_take_pair(call, device, call_word(call, i));
-    return status;
-}
-
-static enum status unset_attributes(struct call *call, struct device *device)
-{
-    size_t at = 0;
-    const char *name;
-    enum status status = STATUS_DONE;
-    while (!status && (name = option_next(&call->arguments, OPT_UNSET, &at))) {
-        if (device_unset_attribute(device, name) != ERR_OK)
-            status =
-                complain(call, STATUS_NO, "%s: it has no attribute '" SHOWN "'", device->id, name);
-        detail_add(call, "-%s", name);
-    }
-    return status;
-}
-
-static enum status set_device(struct call *call, struct device *device, void *context)
-{
-    (void)context;
-    enum status status = unset_attributes(call, device);
-    if (!status)
-        status = take_fields(call, device);
-    if (!status && call_option(call, OPT_ROLES)) {
-        device->role_count = 0;
-        detail_add(call, "-@*");
-        status = device_take_roles(call, device, OPT_ROLES);
-    }
-    if (!status)
-        status = device_take_roles(call, device, OPT_ADD_ROLE);
-    if (!status)
-        status = device_drop_roles(call, device, OPT_REMOVE_ROLE);
-    return status ? status : roles_check(call, device);
-}
-
-/* What can be seen to be wrong without the registry: on a device that nobody stores. */
-static enum status check_fields(struct call *call, const char *id)
-{
-    struct device scratch;
-    enum status status = check_device_id(call, id);
-    if (status)
-        return status;
-    size_t common = (call->json ? 1u : 0u) + (call_option(call, OPT_REGISTRY) ? 1u : 0u);
-    if (call->arguments.word_count == 1 && call->arguments.given_count == common)
-        return complain(call, STATUS_MISUSE, "%s: nothing to set is named; see 'devreg set --help'",
-                        id);
-    device_init(&scratch, id);
-    status = take_fields(call, &scratch);
-    device_clear(&scratch);
-    call->detail[0] = '\0';
-    return status;
-}
-
-enum status cmd_set(struct call *call)
-{
-    struct device device = {.credential_count = 0};
-    const char *id = call_word(call, 0);
-    enum status status = check_fields(call, id);
-    if (!status)
-        status = device_change(call, id, &device, LOG_SET, set_device, NULL);
-    if (!status)
-        status = answer_device(call, &device, "changed");
-    device_clear(&device);
-    return status;
-}
 
 /* Moves the device to the state that `context` points to, where that is possible. */
 static enum status change_state(struct call *call, struct device *device, void *context)
@@ -99,36 +29,109 @@ static enum status change_state(struct call *call, struct device *device, void *
     return status;
 }
 
-static enum status state_verb(struct call *call, enum device_state state, enum log_verb verb,
-                              const char *done)
+/* A verb that moves devices to a state. */
+struct state_verb {
+    enum device_state state;
+    enum log_verb verb;
+    const char *does, *did;
+    const char *told; /* of one device */
+};
+
+static enum outcome move_one(struct call *call, struct device *device,
+                             const struct presence_view *view, const struct pick *pick,
+                             void *context)
+{
+    enum device_state state = *(const enum device_state *)context;
+    (void)view;
+    (void)pick;
+    if (device->state == state)
+        return OUTCOME_SAME;
+    if (device->state == DEVICE_REVOKED)
+        return OUTCOME_REVOKED;
+    return change_state(call, device, context) ? OUTCOME_FAILED : OUTCOME_CHANGED;
+}
+
+static enum status state_many(struct call *call, const struct state_verb *verb)
+{
+    enum device_state state = verb->state;
+    const struct many_change change = {.does = verb->does,
+                                       .did = verb->did,
+                                       .rest = "",
+                                       .verb = verb->verb,
+                                       .edit = move_one,
+                                       .context = &state};
+    return change_many(call, &change);
+}
+
+static enum status state_one(struct call *call, const struct state_verb *verb)
 {
     struct device device = {.credential_count = 0};
-    char reason[REASON_MAX + 1];
-    enum status status = text_take(call, OPT_REASON, reason, REASON_MAX);
+    enum device_state state = verb->state;
+    enum status status =
+        device_change(call, call_word(call, 0), &device, verb->verb, change_state, &state);
     if (!status)
-        status = device_change(call, call_word(call, 0), &device, verb, change_state, &state);
-    if (!status)
-        status = answer_device(call, &device, done);
+        status = answer_device(call, &device, verb->told);
     device_clear(&device);
     return status;
 }
 
+static enum status state_verb(struct call *call, const struct state_verb *verb)
+{
+    char reason[REASON_MAX + 1];
+    bool many;
+    enum status status = many_asked(call, &many);
+    if (!status)
+        status = text_take(call, OPT_REASON, reason, REASON_MAX);
+    if (status)
+        return status;
+    return many ? state_many(call, verb) : state_one(call, verb);
+}
+
 enum status cmd_disable(struct call *call)
 {
-    return state_verb(call, DEVICE_DISABLED, LOG_DISABLE, "disabled");
+    static const struct state_verb verb = {DEVICE_DISABLED, LOG_DISABLE, "disable", "disabled",
+                                           "disabled"};
+    return state_verb(call, &verb);
 }
 
 enum status cmd_enable(struct call *call)
 {
-    return state_verb(call, DEVICE_ENABLED, LOG_ENABLE, "enabled");
+    static const struct state_verb verb = {DEVICE_ENABLED, LOG_ENABLE, "enable", "enabled",
+                                           "enabled"};
+    return state_verb(call, &verb);
 }
 
 enum status cmd_revoke(struct call *call)
 {
-    return state_verb(call, DEVICE_REVOKED, LOG_REVOKE, "revoked, its keys are destroyed");
+    static const struct state_verb verb = {DEVICE_REVOKED, LOG_REVOKE, "revoke", "revoked",
+                                           "revoked, its keys are destroyed"};
+    return state_verb(call, &verb);
 }
 
-enum status cmd_remove(struct call *call)
+static enum outcome remove_each(struct call *call, struct device *device,
+                                const struct presence_view *view, const struct pick *pick,
+                                void *context)
+{
+    (void)call;
+    (void)device;
+    (void)view;
+    (void)pick;
+    (void)context;
+    return OUTCOME_CHANGED;
+}
+
+static enum status remove_many(struct call *call)
+{
+    static const struct many_change change = {.does = "remove",
+                                              .did = "removed",
+                                              .rest = "",
+                                              .verb = LOG_REMOVE,
+                                              .removes = true,
+                                              .edit = remove_each};
+    return change_many(call, &change);
+}
+
+static enum status remove_one(struct call *call)
 {
     const char *id = call_word(call, 0);
     enum status status = check_device_id(call, id);
@@ -147,4 +150,13 @@ enum status cmd_remove(struct call *call)
     else if (!status)
         tell_person("%s: removed", id);
     return status;
+}
+
+enum status cmd_remove(struct call *call)
+{
+    bool many;
+    enum status status = many_asked(call, &many);
+    if (status)
+        return status;
+    return many ? remove_many(call) : remove_one(call);
 }

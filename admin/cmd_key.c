@@ -3,8 +3,10 @@
 
 #include "admin/answer.h"
 #include "admin/change.h"
+#include "admin/change_many.h"
 #include "admin/complain.h"
 #include "admin/device_options.h"
+#include "admin/ends.h"
 #include "admin/lookup.h"
 #include "admin/secret.h"
 #include "admin/when.h"
@@ -13,11 +15,13 @@
 #define GRACE_DEFAULT "7d"
 
 struct rotation {
+    const char *grace_text;
     int64_t grace;
     bool until_used;
     char label[CREDENTIAL_LABEL_MAX + 1];
     uint32_t credential; /* of the new key */
     char key[KEY_TEXT_SIZE + 1];
+    struct presence_view view; /* while one device is changed */
 };
 
 /* Every key of `device`, and a password that was imported in the place of one, ends after the
@@ -57,41 +61,105 @@ static struct credential *new_credential(struct call *call, struct device *devic
     return credential;
 }
 
+static void note_rotation(struct call *call, const struct rotation *rotation)
+{
+    detail_add(call, "grace %s", rotation->grace_text);
+    if (rotation->until_used)
+        detail_add(call, "until used");
+}
+
+/* What has ended makes room: by its time, or since the key that replaces it was used. NULL where
+ * all places are taken, after a complaint. */
+static struct credential *next_key(struct call *call, struct device *device,
+                                   const struct presence_view *view,
+                                   const struct rotation *rotation)
+{
+    enum status status;
+    credentials_drop_over(view, device, call->now);
+    end_keys(device, call->now, rotation);
+    struct credential *credential = new_credential(call, device, CREDENTIAL_KEY, &status);
+    if (credential)
+        (void)text_copy(credential->label, CREDENTIAL_LABEL_MAX, rotation->label); /* it fits */
+    return credential;
+}
+
 static enum status rotate(struct call *call, struct device *device, void *context)
 {
     struct rotation *rotation = context;
     enum status status = not_revoked(call, device);
     if (status)
         return status;
-    end_keys(device, call->now, rotation);
-    struct credential *credential = new_credential(call, device, CREDENTIAL_KEY, &status);
+    presence_view_begin(&rotation->view);
+    struct credential *credential = next_key(call, device, &rotation->view, rotation);
+    presence_view_end(&rotation->view);
     if (!credential)
-        return status;
-    (void)text_copy(credential->label, CREDENTIAL_LABEL_MAX, rotation->label); /* it fits */
+        return STATUS_NO;
     key_credential(call, device->id, credential, rotation->key);
     rotation->credential = credential->id;
+    note_rotation(call, rotation);
     detail_add(call, "key %u", (unsigned)credential->id);
     return STATUS_DONE;
 }
 
-enum status cmd_rotate(struct call *call)
+static enum status rotate_one(struct call *call, struct rotation *rotation)
 {
     struct device device = {.credential_count = 0};
+    presence_view_open(&rotation->view, call);
+    enum status status =
+        device_change(call, call_word(call, 0), &device, LOG_ROTATE, rotate, rotation);
+    presence_view_close(&rotation->view);
+    if (!status)
+        status = answer_key(call, &device, rotation->credential, rotation->key, false);
+    device_clear(&device);
+    return status;
+}
+
+static enum outcome rotate_each(struct call *call, struct device *device,
+                                const struct presence_view *view, const struct pick *pick,
+                                void *context)
+{
+    const struct rotation *rotation = context;
+    if (device->state == DEVICE_REVOKED)
+        return OUTCOME_REVOKED;
+    struct credential *credential = next_key(call, device, view, rotation);
+    if (!credential)
+        return OUTCOME_FAILED;
+    if (pick) {
+        memcpy(credential->secret, pick->hash, KEY_HASH_SIZE);
+        credential->secret_size = KEY_HASH_SIZE;
+    }
+    note_rotation(call, rotation);
+    return OUTCOME_CHANGED;
+}
+
+static enum status rotate_many(struct call *call, struct rotation *rotation)
+{
+    const struct many_change change = {.does = "give",
+                                       .did = "gave",
+                                       .rest = " new keys",
+                                       .verb = LOG_ROTATE,
+                                       .makes_keys = true,
+                                       .edit = rotate_each,
+                                       .context = rotation};
+    return change_many(call, &change);
+}
+
+enum status cmd_rotate(struct call *call)
+{
     struct rotation rotation = {.until_used = call_option(call, OPT_UNTIL_USED)};
     const char *grace = call_option(call, OPT_GRACE);
-    grace = grace ? grace : GRACE_DEFAULT;
-    if (!duration_parse(&rotation.grace, grace))
-        return complain(call, STATUS_MISUSE, "--grace '" SHOWN "': write 7d, 12h or 0", grace);
-    enum status status = text_take(call, OPT_LABEL, rotation.label, CREDENTIAL_LABEL_MAX);
-    detail_add(call, "grace %s", grace);
-    if (rotation.until_used)
-        detail_add(call, "until used");
+    bool many;
+    rotation.grace_text = grace ? grace : GRACE_DEFAULT;
+    enum status status = many_asked(call, &many);
+    if (status)
+        return status;
+    if (!duration_parse(&rotation.grace, rotation.grace_text))
+        return complain(call, STATUS_MISUSE, "--grace '" SHOWN "': write 7d, 12h or 0",
+                        rotation.grace_text);
+    status = text_take(call, OPT_LABEL, rotation.label, CREDENTIAL_LABEL_MAX);
     if (!status)
-        status = device_change(call, call_word(call, 0), &device, LOG_ROTATE, rotate, &rotation);
-    if (!status)
-        status = answer_key(call, &device, rotation.credential, rotation.key, false);
+        status = many ? rotate_many(call, &rotation) : rotate_one(call, &rotation);
     crypto_wipe(&rotation, sizeof rotation);
-    device_clear(&device);
     return status;
 }
 

@@ -12,7 +12,7 @@ struct list {
     uint64_t left; /* rows that may follow */
 };
 
-static bool list_device(struct walk *walk, const struct device *device, const struct noted *noted)
+static bool list_device(struct walk *walk, struct device *device, const struct noted *noted)
 {
     struct list *list = walk->context;
     const struct list_source source = {device, &walk->view, noted, walk->call->now};

@@ -3,6 +3,15 @@
 
 #define BIT(name)     OPTION_BIT(OPT_##name)
 #define DEVICE_FIELDS (BIT(SET) | BIT(EXPIRES) | BIT(NOTE) | BIT(CLIENT_ID))
+#define MANY          (BIT(WHERE) | BIT(YES) | BIT(DRY_RUN))
+#define ID_OR_WHERE   "ID | --where CONDITION"
+
+#define WHERE_DETAILS                                                                              \
+    "With --where it is done to all devices for which each condition holds:\n"                     \
+    "site=kiel or attr.site=kiel (an attribute), role=pump, state=disabled,\n"                     \
+    "expiring=30d, unused-key=365d, online, offline, offline-for=7d, never-seen; see\n"            \
+    "'devreg list --help'. How many they are is asked back; all are changed, or none.\n"           \
+    "Devices that are so already are left alone, and stay connected."
 
 #define RULE_DETAILS                                                                               \
     "ACTION is publish, subscribe (to ask for a filter, and to be handed messages)\n"              \
@@ -63,17 +72,23 @@ const struct command commands[] = {
      .options = BIT(PASSWORD_FILE),
      .run = cmd_password},
     {.name = "rotate",
-     .words = "ID",
+     .words = ID_OR_WHERE,
      .summary = "Give a device a new key; the old ones end after a grace",
      .details = "Both work until the grace is over, so that the device can be changed\n"
-                "meanwhile.",
+                "meanwhile; with --until-used the old ones end as soon as the broker has let\n"
+                "the device in with the new one. A device has at most 8 keys; those that ended\n"
+                "make room.\n\n" WHERE_DETAILS "\n\n"
+                "Of many devices the new keys go to stdout or --keys FILE, as CSV or with --json\n"
+                "as JSON lines, before they hold: when this fails, they open nothing.",
      .examples = "  devreg rotate pump-7\n"
                  "  devreg rotate pump-7 --grace 0\n"
-                 "  devreg rotate pump-7 --grace 30d --until-used --label spring",
-     .words_min = 1,
+                 "  devreg rotate pump-7 --grace 30d --until-used --label spring\n"
+                 "  devreg rotate --where site=kiel --grace 30d --until-used --keys keys.csv\n"
+                 "  devreg rotate --where expiring=30d --keys keys.csv --yes",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(GRACE) | BIT(UNTIL_USED) | BIT(LABEL),
+     .options = BIT(GRACE) | BIT(UNTIL_USED) | BIT(LABEL) | BIT(KEYS) | MANY,
      .run = cmd_rotate},
     {.name = "list",
      .summary = "List the devices",
@@ -118,54 +133,68 @@ const struct command commands[] = {
      .need = NEED_READ,
      .run = cmd_show},
     {.name = "set",
-     .words = "ID [NAME=VALUE...]",
+     .words = ID_OR_WHERE " [NAME=VALUE...]",
      .summary = "Change a device's attributes, roles, note, expiry or client ids",
+     .details =
+         WHERE_DETAILS "\n"
+                       "There --unset and --remove-role do not mind what a device does not have.",
      .examples = "  devreg set pump-7 site=kiel floor=2\n"
                  "  devreg set pump-7 --unset floor --add-role valve\n"
-                 "  devreg set pump-7 --expires never --client-id device",
-     .words_min = 1,
+                 "  devreg set pump-7 --expires never --client-id device\n"
+                 "  devreg set --where site=kiel site=hamburg\n"
+                 "  devreg set --where role=pump --where site=kiel --add-role valve --dry-run",
+     .words_min = 0,
      .words_max = WORDS_ANY,
      .need = NEED_WRITE,
-     .options = DEVICE_FIELDS | BIT(UNSET) | BIT(ROLES) | BIT(ADD_ROLE) | BIT(REMOVE_ROLE),
+     .options = DEVICE_FIELDS | BIT(UNSET) | BIT(ROLES) | BIT(ADD_ROLE) | BIT(REMOVE_ROLE) | MANY,
      .run = cmd_set},
     {.name = "disable",
-     .words = "ID",
+     .words = ID_OR_WHERE,
      .summary = "Turn a device off, until it is enabled again",
-     .details = "From the moment that this returns it can neither connect, publish nor receive.",
+     .details = "From the moment that this returns it can neither connect, publish nor "
+                "receive.\n\n" WHERE_DETAILS,
      .examples = "  devreg disable pump-7\n"
-                 "  devreg disable pump-7 --reason 'in repair'",
-     .words_min = 1,
+                 "  devreg disable pump-7 --reason 'in repair'\n"
+                 "  devreg disable --where site=kiel --reason 'site closed'",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(REASON),
+     .options = BIT(REASON) | MANY,
      .run = cmd_disable},
     {.name = "enable",
-     .words = "ID",
+     .words = ID_OR_WHERE,
      .summary = "Turn a disabled device on again",
-     .examples = "  devreg enable pump-7",
-     .words_min = 1,
+     .details = WHERE_DETAILS,
+     .examples = "  devreg enable pump-7\n"
+                 "  devreg enable --where site=kiel --where state=disabled",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
+     .options = MANY,
      .run = cmd_enable},
     {.name = "revoke",
-     .words = "ID",
+     .words = ID_OR_WHERE,
      .summary = "Turn a device off for good, and destroy its keys",
      .details = "Its record stays, so that nobody takes its id by mistake; 'remove' and 'add'\n"
-                "begin afresh.",
+                "begin afresh.\n\n" WHERE_DETAILS,
      .examples = "  devreg revoke pump-7\n"
-                 "  devreg revoke pump-7 --reason 'stolen in May'",
-     .words_min = 1,
+                 "  devreg revoke pump-7 --reason 'stolen in May'\n"
+                 "  devreg revoke --where unused-key=365d --dry-run",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(REASON),
+     .options = BIT(REASON) | MANY,
      .run = cmd_revoke},
     {.name = "remove",
-     .words = "ID",
+     .words = ID_OR_WHERE,
      .summary = "Remove a device and all that is known of it",
-     .examples = "  devreg remove pump-7",
-     .words_min = 1,
+     .details = WHERE_DETAILS,
+     .examples = "  devreg remove pump-7\n"
+                 "  devreg remove --where state=expired --yes",
+     .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
+     .options = MANY,
      .run = cmd_remove},
     {.name = "role add",
      .words = "NAME",

@@ -106,13 +106,13 @@ static bool first_key(const char *text, char id[static DEVICE_ID_MAX + 1],
 {
     static const char csv[] = "device,key\n%128[^,\n],%43[0-9A-Za-z_]";
     static const char json[] =
-        "{\"device\":\"%128[^\"]\",\"credential\":1,\"key\":\"%43[0-9A-Za-z_]";
+        "{\"device\":\"%128[^\"]\",\"credential\":%*u,\"key\":\"%43[0-9A-Za-z_]";
     return (sscanf(text, csv, id, key) == 2 || sscanf(text, json, id, key) == 2) &&
            key_well_formed(key);
 }
 
-/* A key that opens its device tells that all were added. One that does not tells nothing: the
- * device may have been removed since, or be in another registry. */
+/* A key that opens its device tells that all do. One that does not tells nothing: the device may
+ * have been removed since, or be in another registry. */
 static enum left judge_key(struct call *call, const char *id, const char *key)
 {
     struct device device;
@@ -162,8 +162,8 @@ static enum status check_part(struct call *call, const char *path, const char *p
     switch (judge_part(call, part)) {
     case LEFT_KEYS:
         return complain(call, STATUS_NO,
-                        SHOWN ": a devreg that was killed left it; its devices were added, and it "
-                              "holds their keys: rename it to " SHOWN,
+                        SHOWN ": a devreg that was killed left it when its work was done, and it "
+                              "holds the devices' keys: rename it to " SHOWN,
                         part, path);
     case LEFT_EMPTY:
         return complain(call, STATUS_NO,
@@ -181,8 +181,8 @@ static enum status check_part(struct call *call, const char *path, const char *p
     }
     return complain(call, STATUS_NO,
                     SHOWN ": a devreg that was killed left it; if its devices were added to any "
-                          "registry (see 'devreg log'), it holds their keys: rename it to " SHOWN
-                          "; else remove it",
+                          "registry, or changed there (see 'devreg log'), it holds their keys: "
+                          "rename it to " SHOWN "; else remove it",
                     part, path);
 }
 
@@ -203,6 +203,12 @@ static enum status complain_there(struct call *call, const char *path)
                     SHOWN ": it is there already, and is not overwritten: name a new file for the "
                           "keys",
                     path);
+}
+
+const char *key_file_path(const struct call *call)
+{
+    const char *path = call_option(call, OPT_KEYS);
+    return path && strcmp(path, "-") == 0 ? NULL : path;
 }
 
 enum status key_file_check(struct call *call, const char *path)
@@ -243,10 +249,21 @@ static enum status part_make(struct call *call, struct key_file *out)
     return status;
 }
 
-enum status key_file_open(struct call *call, struct key_file *out, const char *path)
+static const char *nothing_done(const struct key_file *out)
+{
+    return out->renewed ? "nothing was changed" : "nothing was added";
+}
+
+static const char *all_done(const struct key_file *out)
+{
+    return out->renewed ? "the devices have new keys" : "the devices were added";
+}
+
+enum status key_file_open(struct call *call, struct key_file *out, const char *path, bool renewed)
 {
     enum status status = STATUS_DONE;
     out->path = path;
+    out->renewed = renewed;
     out->json = call->json;
     out->part = NULL;
     out->kept = false;
@@ -317,13 +334,12 @@ enum status key_file_sync(struct call *call, struct key_file *out)
     if (!out->code)
         return STATUS_DONE;
     if (out->path)
-        return complain(call, STATUS_FAILED,
-                        SHOWN ": the keys cannot be written: %s; nothing was added; %s", out->path,
-                        strerror(out->code), file_remedy(out->code));
+        return complain(call, STATUS_FAILED, SHOWN ": the keys cannot be written: %s; %s; %s",
+                        out->path, strerror(out->code), nothing_done(out), file_remedy(out->code));
     return complain(call, STATUS_FAILED,
-                    "the keys cannot be written: %s; nothing was added, and keys that were written "
-                    "open nothing; %s",
-                    strerror(out->code), file_remedy(out->code));
+                    "the keys cannot be written: %s; %s, and keys that were written open nothing; "
+                    "%s",
+                    strerror(out->code), nothing_done(out), file_remedy(out->code));
 }
 
 enum status key_file_hold(struct call *call, const struct key_file *out)
@@ -332,9 +348,9 @@ enum status key_file_hold(struct call *call, const struct key_file *out)
     if (!out->path || is_same(out->part, out->file))
         return STATUS_DONE;
     return complain(call, STATUS_FAILED,
-                    SHOWN ": it was removed or replaced meanwhile, so nothing was added: leave it "
-                          "alone, and run it again",
-                    out->part);
+                    SHOWN ": it was removed or replaced meanwhile, so %s: leave it alone, and run "
+                          "it again",
+                    out->part, nothing_done(out));
 }
 
 /* Never over a file that came meanwhile. */
@@ -386,13 +402,13 @@ enum status key_file_keep(struct call *call, struct key_file *out)
     }
     if (same && is_same(out->part, out->file))
         return complain(call, STATUS_FAILED,
-                        "the devices were added, and their keys are in " SHOWN
-                        ": it could not be renamed to " SHOWN ": %s",
-                        out->part, out->path, strerror(code));
+                        "%s, and their keys are in " SHOWN ": it could not be renamed to " SHOWN
+                        ": %s",
+                        all_done(out), out->part, out->path, strerror(code));
     return complain(call, STATUS_FAILED,
-                    "the devices were added, but " SHOWN " with their keys was removed meanwhile, "
-                    "and " SHOWN " cannot be written: %s; give them keys with 'devreg rotate'",
-                    out->part, out->path, strerror(code));
+                    "%s, but " SHOWN " with their keys was removed meanwhile, and " SHOWN
+                    " cannot be written: %s; give them keys with 'devreg rotate'",
+                    all_done(out), out->part, out->path, strerror(code));
 }
 
 void key_file_remove(struct key_file *out)

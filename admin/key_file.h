@@ -3,13 +3,13 @@
  *   device,key                                  or with --json   {"device":"pump-7","credential":1,
  *   pump-7,devreg_...                                             "key":"devreg_..."}
  *
- * Keys are lost for good when they are not written, so they are on the disk before the devices are
- * in the registry: in FILE.part, which becomes FILE when the devices are there.
+ * Keys are lost for good when they are not written, so they are on the disk before the devices have
+ * them in the registry: in FILE.part, which becomes FILE then.
  *
  *   ended before the commit   FILE.part is removed, or left by SIGKILL: keys of nobody
  *   ended after the commit    FILE; or FILE.part, left by SIGKILL: the keys
  *
- * So FILE, once it is there, holds the keys of devices that were added, and FILE.part is looked
+ * So FILE, once it is there, holds keys that devices have, and FILE.part is looked
  * into: key_file_check.
  */
 #ifndef DEVREG_ADMIN_KEY_FILE_H
@@ -23,6 +23,7 @@ enum { KEY_FILE_BUFFER = 65536 };
 struct key_file {
     const char *path; /* NULL for stdout */
     bool json;
+    bool renewed; /* the keys are for devices that are there */
 
     /* The rest is its own. */
     char *part;
@@ -32,12 +33,16 @@ struct key_file {
     char buffer[KEY_FILE_BUFFER];
 };
 
+/* Where --keys says that keys go: NULL for stdout. */
+const char *key_file_path(const struct call *call);
+
 /* Can `path` become a new file? Else a complaint. To be asked before the work begins. */
 MUST_CHECK enum status key_file_check(struct call *call, const char *path);
 
 /* Makes path.part, readable by its owner alone; for NULL it is stdout. One at a time. A signal that
  * ends the program removes path.part before. */
-MUST_CHECK enum status key_file_open(struct call *call, struct key_file *out, const char *path);
+MUST_CHECK enum status key_file_open(struct call *call, struct key_file *out, const char *path,
+                                     bool renewed);
 
 /* Writes a key. A failure is kept, and stops the rest: false. */
 MUST_CHECK bool key_file_add(struct key_file *out, const char *device, uint32_t credential,

@@ -57,6 +57,7 @@ enum option {
     OPT_FIRST,
     OPT_AFTER,
     OPT_COLUMNS,
+    OPT_YES,
     OPT_OF_DEVICE,
     OPT_OF_ROLE,
     OPT_SINCE,

@@ -14,11 +14,9 @@ enum { LINE_MAX_SIZE = 200, NARROW = 80, BAR_WIDTH = 24, EVERY_MS = 100, CALLS_P
 static const struct {
     const char *name;
     double before, share;
-} steps[] = {[STEP_READ] = {"Reading", 0, 0.2},
-             [STEP_CHECK] = {"Checking", 0.2, 0.1},
-             [STEP_KEYS] = {"Keys", 0.3, 0.3},
-             [STEP_STORE] = {"Storing", 0.6, 0.3},
-             [STEP_SAVE] = {"Saving", 0.9, 0.1}};
+} steps[] = {[STEP_READ] = {"Reading", 0, 0.2},     [STEP_SELECT] = {"Selecting", 0, 0.3},
+             [STEP_CHECK] = {"Checking", 0.2, 0.1}, [STEP_KEYS] = {"Keys", 0.3, 0.3},
+             [STEP_STORE] = {"Storing", 0.6, 0.3},  [STEP_SAVE] = {"Saving", 0.9, 0.1}};
 
 static int64_t clock_ms(void)
 {
@@ -111,7 +109,7 @@ static void draw(struct progress *progress, uint64_t done, uint64_t devices, int
     double whole =
         steps[progress->step].before + (part < 1 ? part : 1) * steps[progress->step].share;
     int64_t step = now - progress->step_begin, all = now - progress->begin;
-    line_add(line, &used, "%-8s ", steps[progress->step].name);
+    line_add(line, &used, "%-9s ", steps[progress->step].name);
     bool known = progress->total || progress->step > STEP_READ;
     if (known)
         add_bar(line, &used, whole);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum step { STEP_READ, STEP_CHECK, STEP_KEYS, STEP_STORE, STEP_SAVE };
+enum step { STEP_READ, STEP_SELECT, STEP_CHECK, STEP_KEYS, STEP_STORE, STEP_SAVE };
 
 struct progress {
     int terminal; /* -1 for none */

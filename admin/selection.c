@@ -84,14 +84,15 @@ static enum status take_presence(const struct source *source, struct condition *
     return condition->kind == CONDITION_OFFLINE_FOR ? take_time(source, condition) : STATUS_DONE;
 }
 
-/* `value` is NULL where there is none. */
 static enum status take_word(const struct source *source, const struct word *word,
                              const char *value)
 {
     struct selection *selection = source->selection;
     struct condition *condition = &selection->conditions[selection->count];
-    *condition = (struct condition){
-        .kind = word->kind, .value = value, .label = option_rows[word->option].name};
+    bool valued = option_rows[word->option].value;
+    *condition = (struct condition){.kind = word->kind,
+                                    .value = valued ? value : NULL,
+                                    .label = option_rows[word->option].name};
     enum status status = STATUS_DONE;
     switch (word->kind) {
     case CONDITION_ROLE:
@@ -193,6 +194,20 @@ bool selection_asks(const struct selection *selection, enum condition_kind kind)
     while (i < selection->count && selection->conditions[i].kind != kind)
         i++;
     return i < selection->count;
+}
+
+void selection_format(const struct selection *selection, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < selection->count && used < size; i++) {
+        const struct condition *condition = &selection->conditions[i];
+        bool attribute = condition->kind == CONDITION_ATTRIBUTE, valued = condition->value;
+        int length = snprintf(text + used, size - used, "%s%s%s%s", used ? " " : "",
+                              attribute ? condition->name : condition->label, valued ? "=" : "",
+                              valued ? condition->value : "");
+        used += length > 0 ? (size_t)length : 0;
+    }
 }
 
 /* What can be told of the device alone. */

@@ -58,7 +58,7 @@ MUST_CHECK enum status selection_check(struct call *call, const struct selection
 /* Does it hold a condition of that kind? */
 bool selection_asks(const struct selection *selection, enum condition_kind kind);
 
-/* Writes "site=kiel, role=pump" for the log, cut to `size` - 1 bytes. */
+/* Writes "site=kiel role=pump", for the log: what is cut is cut. */
 void selection_format(const struct selection *selection, char *text, size_t size);
 
 /* What is noted of a device. */
@@ -80,8 +80,8 @@ struct walk {
     const struct selection *selection;
     bool look; /* always fill `noted` */
     void *context;
-    /* For each one, within a scope. False ends the walk. */
-    bool (*each)(struct walk *walk, const struct device *device, const struct noted *noted);
+    /* For each one, within a scope; nobody looks at `device` again. False ends the walk. */
+    bool (*each)(struct walk *walk, struct device *device, const struct noted *noted);
     /* Between the scopes; may be NULL. `seen` devices were gone over so far. False ends the walk.
      */
     bool (*pause)(struct walk *walk, uint64_t seen);

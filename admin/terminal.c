@@ -101,3 +101,17 @@ enum terminal terminal_ask(const char *prompt, char *line, size_t max)
         (void)raise(came); /* as if it had come now, with the terminal as it was */
     return result;
 }
+
+enum terminal terminal_question(const char *question, char *line, size_t max)
+{
+    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    enum terminal result = TERMINAL_ENDED;
+    line[0] = '\0';
+    if (tty < 0)
+        return TERMINAL_NONE;
+    came = 0;
+    if (write_text(tty, question))
+        result = read_line(tty, line, max);
+    (void)close(tty);
+    return result;
+}

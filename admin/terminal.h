@@ -1,4 +1,4 @@
-/* terminal.h - asks a person for a secret on the terminal, without echo. */
+/* terminal.h - asks a person on the terminal: for a secret without echo, or a question. */
 #ifndef DEVREG_ADMIN_TERMINAL_H
 #define DEVREG_ADMIN_TERMINAL_H
 
@@ -15,5 +15,8 @@ enum terminal {
  * for one more; "" after a failure. A signal that ends the program leaves the terminal as it was.
  * The caller wipes `line`. */
 enum terminal terminal_ask(const char *prompt, char *line, size_t max);
+
+/* The same for what may be seen. A signal ends the program as it would anywhere. */
+enum terminal terminal_question(const char *question, char *line, size_t max);
 
 #endif

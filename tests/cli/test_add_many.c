@@ -304,8 +304,8 @@ static void killed_before_the_commit_it_leaves_keys_under_another_name(void **st
     assert_false(is_there(fixture->keys));
     assert_int_equal(count_devices(fixture->registry), 0);
     assert_exit(add_start(fixture), 1);
-    assert_said(fixture, "if its devices were added to any registry (see 'devreg log'), it holds "
-                         "their keys: rename it to ");
+    assert_said(fixture, "if its devices were added to any registry, or changed there (see 'devreg "
+                         "log'), it holds their keys: rename it to ");
     assert_int_equal(unlink(fixture->part), 0);
     assert_exit(add_start(fixture), 0);
     assert_keys_open(fixture, fixture->keys, FEW);
@@ -363,7 +363,7 @@ static void keys_that_are_good_are_told_from_others(void **state)
     assert_exit(add_start(fixture), 0);
     assert_int_equal(rename(fixture->keys, fixture->part), 0);
     assert_exit(add_start(fixture), 1);
-    assert_said(fixture, "its devices were added, and it holds their keys: rename it to ");
+    assert_said(fixture, "when its work was done, and it holds the devices' keys: rename it to ");
     assert_keys_open(fixture, fixture->part, FEW);
 }
 

@@ -31,7 +31,7 @@ static int begin(void **state)
     path_join(fixture->path, fixture->dir.path, "keys");
     path_join(fixture->part, fixture->dir.path, "keys.part");
     path_join(fixture->aside, fixture->dir.path, "aside");
-    if (key_file_open(&fixture->call, keys, fixture->path) ||
+    if (key_file_open(&fixture->call, keys, fixture->path, false) ||
         !key_file_add(keys, "pump-7", 1, "devreg_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd35xnja"))
         return -1;
     return key_file_sync(&fixture->call, keys) ? -1 : 0;
@@ -147,7 +147,7 @@ static void a_file_that_came_since_the_first_look_is_seen_before_keys_are_made(v
     key_file_remove(&fixture->keys);
     key_file_close(&fixture->keys);
     write_file(fixture->path, "theirs\n");
-    assert_int_equal(key_file_open(&call, second, fixture->path), STATUS_NO);
+    assert_int_equal(key_file_open(&call, second, fixture->path, false), STATUS_NO);
     assert_non_null(strstr(call.complaint, "it is there already"));
     assert_false(is_there(fixture->part));
     assert_holds(fixture->path, "theirs\n");
@@ -159,7 +159,7 @@ static void a_part_that_came_since_the_first_look_is_named(void **state)
     struct fixture *fixture = *state;
     struct key_file *second = test_calloc(1, sizeof *second);
     struct call call = {.complaint = ""};
-    assert_int_equal(key_file_open(&call, second, fixture->path), STATUS_NO);
+    assert_int_equal(key_file_open(&call, second, fixture->path, false), STATUS_NO);
     assert_non_null(strstr(call.complaint, "keys.part: another devreg is at work on it"));
     assert_true(is_there(fixture->part));
     key_file_remove(&fixture->keys);
@@ -173,7 +173,7 @@ static void hold_on_stdout(struct fixture *fixture, bool keep)
     struct key_file *keys = &fixture->keys;
     (void)signal(SIGTERM, SIG_DFL); /* of tests before, it is ignored */
     if (!freopen("/dev/null", "w", stdout) ||
-        key_file_open(&fixture->call, keys, NULL) != STATUS_DONE ||
+        key_file_open(&fixture->call, keys, NULL, false) != STATUS_DONE ||
         key_file_hold(&fixture->call, keys) != STATUS_DONE)
         _exit(2);
     if (raise(SIGTERM) != 0 || (keep && key_file_keep(&fixture->call, keys) != STATUS_DONE))
