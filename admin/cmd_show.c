@@ -47,22 +47,25 @@ static enum presence_state add_presence(struct call *call, const struct device *
 }
 
 /* "key 1 'spring', created 2026-..., ends 2026-..." */
-static void add_credential_line(cJSON *lines, const struct credential *credential, int64_t now)
+static void add_credential_line(cJSON *lines, const struct credential *credential,
+                                const struct presence *presence, int64_t now)
 {
     char line[CREDENTIAL_LABEL_MAX + 200], created[WHEN_TEXT_MAX + 1], ends[WHEN_TEXT_MAX + 1] = "";
     bool labelled = *credential->label;
     const char *how = "never ends";
+    bool over = credential->ended_by && presence_used(presence, credential->ended_by);
     when_format(created, credential->created);
     if (credential->expires) {
         when_format(ends, credential->expires);
         how = credential_live(credential, now) ? "ends " : "ended ";
     }
-    int used =
-        snprintf(line, sizeof line, "%s %u%s%s%s, created %s, %s%s",
-                 credential_kind_name(credential), (unsigned)credential->id, labelled ? " '" : "",
-                 credential->label, labelled ? "'" : "", created, how, ends);
+    int used = snprintf(line, sizeof line, "%s %u%s%s%s, created %s, %s%s",
+                        credential_kind_name(credential), (unsigned)credential->id,
+                        labelled ? " '" : "", credential->label, labelled ? "'" : "", created,
+                        over ? "ended" : how, over ? "" : ends);
     if (credential->ended_by && used > 0 && (size_t)used < sizeof line)
-        snprintf(line + used, sizeof line - (size_t)used, " or when key %u is used first",
+        snprintf(line + used, sizeof line - (size_t)used,
+                 over ? " when key %u was used" : " or when key %u is used first",
                  (unsigned)credential->ended_by);
     json_add(lines, line);
 }
@@ -84,13 +87,14 @@ static void add_role_rule_lines(cJSON *lines, const cJSON *role_rules)
 }
 
 /* For people some things are said in a line of their own. */
-static void device_lines(cJSON *answer, const struct device *device, int64_t now)
+static void device_lines(cJSON *answer, const struct device *device,
+                         const struct presence *presence, int64_t now)
 {
     cJSON *rules = cJSON_GetObjectItemCaseSensitive(answer, "rules");
     add_role_rule_lines(rules, cJSON_GetObjectItemCaseSensitive(answer, "role_rules"));
     cJSON *lines = json_array(answer, "credential_lines");
     for (size_t i = 0; i < device->credential_count; i++)
-        add_credential_line(lines, &device->credentials[i], now);
+        add_credential_line(lines, &device->credentials[i], presence, now);
     if (!*device->client_id)
         (void)cJSON_ReplaceItemInObject(answer, "client_id", cJSON_CreateString("any"));
 }
@@ -144,7 +148,7 @@ enum status cmd_show(struct call *call)
         if (call->json) {
             json_print(stdout, answer);
         } else {
-            device_lines(answer, &device, call->now);
+            device_lines(answer, &device, &presence, call->now);
             presence_lines(answer, &device, presence_state, &presence);
             device_print(call, answer);
         }
