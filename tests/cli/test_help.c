@@ -11,6 +11,7 @@
 
 #include "admin/command.h"
 #include "admin/help.h"
+#include "admin/list_columns.h"
 
 /* What `help` writes about a command, or about all for NULL. The caller frees it. */
 static char *help_text(const struct command *command)
@@ -158,6 +159,35 @@ static void every_example_is_well_formed(void **state)
     }
 }
 
+static const struct command *command_named(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(commands[i].name, name) != 0)
+        assert_true(++i < command_count);
+    return &commands[i];
+}
+
+/* The sentence that begins with "Columns:" names them all. */
+static void the_columns_of_a_list_are_in_its_help(void **state)
+{
+    char *text = help_text(command_named("list")), *columns = strstr(text, "\nColumns: ");
+    (void)state;
+    assert_non_null(columns);
+    columns += strlen("\nColumns:");
+    *strstr(columns, ". With") = '\0';
+    for (size_t i = 0; i < list_column_count; i++) {
+        const char *name = list_columns[i].name, *at = columns;
+        bool found = false;
+        while (!found && (at = strstr(at, name))) {
+            at += strlen(name);
+            found = strchr(" ,\n", at[-(int)strlen(name) - 1]) && (!*at || strchr(" ,\n", *at));
+        }
+        if (!found)
+            fail_msg("%s is not in the help of list", name);
+    }
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +197,7 @@ int main(void)
         cmocka_unit_test(no_verb_takes_two_options_of_one_name),
         cmocka_unit_test(every_option_belongs_to_a_verb),
         cmocka_unit_test(every_example_is_well_formed),
+        cmocka_unit_test(the_columns_of_a_list_are_in_its_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
