@@ -215,7 +215,8 @@ static enum err put_all(struct many *many, const struct presence_view *view)
         e = put_one(many, bulk, view, pick);
         if (many->moved && many->change->makes_keys)
             break;
-        done++;
+        if (++done % FORGET_AFTER == 0)
+            walk_forget(many->call, view);
         progress_show(&many->progress, done, done);
     }
     enum err end = registry_bulk_end(bulk);

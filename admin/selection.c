@@ -308,6 +308,13 @@ static enum err walk_some(struct walk *walk)
     return e;
 }
 
+void walk_forget(const struct call *call, const struct presence_view *view)
+{
+    store_forget_pages(registry_store(call->registry));
+    if (view->store)
+        store_forget_pages(view->store);
+}
+
 enum status walk_run(struct walk *walk)
 {
     enum err e = ERR_OK;
@@ -317,6 +324,8 @@ enum status walk_run(struct walk *walk)
     presence_view_open(&walk->view, walk->call);
     while (!e && !walk->ended) {
         e = walk_some(walk);
+        if (walk->seen % FORGET_AFTER < WALK_DEVICES)
+            walk_forget(walk->call, &walk->view);
         if (walk->pause && !walk->pause(walk, walk->seen))
             walk->ended = true;
     }

@@ -94,7 +94,11 @@ struct walk {
     bool ended;
     enum status status;
 };
-enum { WALK_DEVICES = 500 /* in one scope */ };
+enum { WALK_DEVICES = 500 /* in one scope */, FORGET_AFTER = 50000 };
+
+/* Done with what was read so far (store_forget_pages); after each FORGET_AFTER devices of a walk.
+ */
+void walk_forget(const struct call *call, const struct presence_view *view);
 
 /* Damaged records are warned of and passed over: then `damaged` is set. */
 MUST_CHECK enum status walk_run(struct walk *walk);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "registry/crypto.h"
+#include "registry/mapping.h"
 #include "registry/store_dir.h"
 
 enum {
@@ -645,6 +646,13 @@ void store_size(struct store *store, uint64_t *used, uint64_t *limit)
     (void)mdb_env_stat(store->env, &stat_);
     *used = ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
     *limit = info.me_mapsize;
+}
+
+void store_forget_pages(const struct store *store)
+{
+    mdb_filehandle_t file;
+    if (mdb_env_get_fd(store->env, &file) == MDB_SUCCESS)
+        mapping_forget(file);
 }
 
 /* Writes the first records into the fresh environment in `dir` and has them on the disk: LMDB does

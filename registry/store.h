@@ -67,6 +67,11 @@ void store_check_readers(struct store *store);
 /* Bytes in use, and the most there may be. */
 void store_size(struct store *store, uint64_t *used, uint64_t *limit);
 
+/* What was read of the file counts as memory of this program until the system wants it back.
+ * Whoever walks over all of it says from time to time that it is done with what it read. Anything
+ * lent stays as it is. */
+void store_forget_pages(const struct store *store);
+
 /* A read scope that is used again and again: made once by txn_reader, then between txn_renew and
  * txn_reset it sees one snapshot. Ended by txn_close. */
 MUST_CHECK enum err txn_reader(struct txn **txn, struct store *store);
