@@ -344,16 +344,16 @@ static enum status ask(struct many *many)
 static void answer_json(const struct many *many, bool dry)
 {
     uint64_t changed = many->picks.count - many->moved;
-    cJSON *answer = cJSON_CreateObject();
-    json_number(answer, "changed", dry ? 0 : changed);
+    cJSON *object = cJSON_CreateObject();
+    json_number(object, "changed", dry ? 0 : changed);
     if (dry)
-        json_number(answer, "would_change", changed);
-    json_number(answer, "unchanged", many->same);
-    json_number(answer, "revoked", many->revoked);
-    json_number(answer, "meanwhile", many->moved);
-    (void)cJSON_AddBoolToObject(answer, "dry_run", dry);
-    json_print(stdout, answer);
-    cJSON_Delete(answer);
+        json_number(object, "would_change", changed);
+    json_number(object, "unchanged", many->same);
+    json_number(object, "revoked", many->revoked);
+    json_number(object, "meanwhile", many->moved);
+    (void)cJSON_AddBoolToObject(object, "dry_run", dry);
+    json_print(stdout, object);
+    cJSON_Delete(object);
 }
 
 enum { REST_MAX = 300 };

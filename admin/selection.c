@@ -36,15 +36,16 @@ struct source {
     const char *text;
 };
 
-static enum status take_role(const struct source *source, struct condition *condition)
+static enum status take_role(const struct source *source, struct condition *condition,
+                             const char *name)
 {
-    condition->value = role_word(condition->value);
+    condition->value = role_word(name);
     return check_role_name(source->call, condition->value);
 }
 
-static enum status take_state(const struct source *source, struct condition *condition)
+static enum status take_state(const struct source *source, struct condition *condition,
+                              const char *name)
 {
-    const char *name = condition->value;
     if (strcmp(name, "expired") == 0) {
         condition->kind = CONDITION_EXPIRED;
         return STATUS_DONE;
@@ -60,10 +61,11 @@ static enum status take_state(const struct source *source, struct condition *con
                     source->option == OPT_WHERE ? "state=" : "");
 }
 
-static enum status take_time(const struct source *source, struct condition *condition)
+static enum status take_time(const struct source *source, struct condition *condition,
+                             const char *duration)
 {
     int64_t ms, now = source->call->now;
-    if (duration_parse(&ms, condition->value) && ms > 0) {
+    if (duration_parse(&ms, duration) && ms > 0) {
         condition->time = condition->kind == CONDITION_EXPIRING ? now + ms : now - ms;
         return STATUS_DONE;
     }
@@ -74,14 +76,16 @@ static enum status take_time(const struct source *source, struct condition *cond
 }
 
 /* Who is online, is asked in one way. */
-static enum status take_presence(const struct source *source, struct condition *condition)
+static enum status take_presence(const struct source *source, struct condition *condition,
+                                 const char *value)
 {
     const struct condition *other = source->selection->presence;
     if (other && other->kind != CONDITION_UNUSED_KEY)
         return complain(source->call, STATUS_MISUSE, "--%s and --%s exclude each other: use one",
                         other->label, condition->label);
     source->selection->presence = condition;
-    return condition->kind == CONDITION_OFFLINE_FOR ? take_time(source, condition) : STATUS_DONE;
+    return condition->kind == CONDITION_OFFLINE_FOR ? take_time(source, condition, value)
+                                                    : STATUS_DONE;
 }
 
 static enum status take_word(const struct source *source, const struct word *word,
@@ -96,21 +100,21 @@ static enum status take_word(const struct source *source, const struct word *wor
     enum status status = STATUS_DONE;
     switch (word->kind) {
     case CONDITION_ROLE:
-        status = take_role(source, condition);
+        status = take_role(source, condition, value);
         break;
     case CONDITION_STATE:
-        status = take_state(source, condition);
+        status = take_state(source, condition, value);
         break;
     case CONDITION_UNUSED_KEY:
         if (!selection->presence)
             selection->presence = condition;
-        status = take_time(source, condition);
+        status = take_time(source, condition, value);
         break;
     case CONDITION_EXPIRING:
-        status = take_time(source, condition);
+        status = take_time(source, condition, value);
         break;
     default:
-        status = take_presence(source, condition);
+        status = take_presence(source, condition, value);
     }
     selection->count++;
     return status;
@@ -136,7 +140,7 @@ static enum status take_where(const struct source *source)
         const struct option_row *row = &option_rows[words[i].option];
         bool named = strlen(row->name) == length && memcmp(row->name, text, length) == 0;
         if (named && valued == (row->value != NULL))
-            return take_word(source, &words[i], valued ? text + length + 1 : NULL);
+            return take_word(source, &words[i], valued ? text + length + 1 : "");
     }
     if (valued)
         return take_attribute(source, text);
@@ -247,8 +251,10 @@ static bool noted_has(const struct presence_view *view, const struct device *dev
         return ending.time && ending.time <= condition->time;
     }
     case CONDITION_UNUSED_KEY: {
+        if (noted->state == PRESENCE_UNKNOWN)
+            return false;
         struct idle idle = idle_longest(view, device, noted->state, &noted->presence, now);
-        return noted->state != PRESENCE_UNKNOWN && idle.credential && idle.since <= condition->time;
+        return idle.credential && idle.since <= condition->time;
     }
     case CONDITION_ONLINE:
         return noted->state == PRESENCE_ONLINE;
@@ -271,6 +277,7 @@ bool selection_holds(const struct selection *selection, const struct presence_vi
         i++;
     if (i < selection->count)
         return false;
+    noted->state = PRESENCE_UNKNOWN;
     if (look || selection->presence)
         noted->state = presence_view_get(view, device, &noted->presence);
     for (i = 0; i < selection->count; i++) {

@@ -7,7 +7,8 @@
 #include "tests/cli/presence_case.h"
 #include "tests/support/rng.h"
 
-enum { DEVICES = 60, ROUNDS = 60, KEYS = 3, TEXT = 1000 };
+enum { DEVICES = 60, ROUNDS = 60, KEYS = 3, TEXT = 600 };
+enum { NEVER, OFFLINE, ONLINE }; /* presence */
 
 struct key_fact {
     uint32_t id, ended_by;
@@ -24,7 +25,7 @@ struct fact {
     int64_t created, expires;
     size_t key_count;
     struct key_fact keys[KEYS];
-    enum { NEVER, OFFLINE, ONLINE } presence;
+    int presence;
     int64_t since;
     uint32_t credential;
 };
@@ -33,7 +34,7 @@ struct query {
     const char *site, *state;
     bool pump, expired;
     int expiring, unused, offline_for; /* days, 0 for not asked */
-    int presence;                      /* enum, or -1 for any */
+    int presence;                      /* or -1 for any */
 };
 
 static struct rng rng;
@@ -180,7 +181,7 @@ static bool is_selected(const struct fact *fact, const struct query *query)
         return false;
     if (query->offline_for && !is_silent(fact, query->offline_for))
         return false;
-    return query->presence < 0 || query->presence == (int)fact->presence;
+    return query->presence < 0 || query->presence == fact->presence;
 }
 
 /* ---- the question, as it is typed */
