@@ -430,8 +430,8 @@ static enum status run(struct many *many)
     answer(many, dry);
     if (many->damaged)
         return complain(many->call, STATUS_FAILED,
-                        "some records are damaged, and were passed over; the rest is done: see "
-                        "'devreg check'");
+                        "some records are damaged, and %s passed over%s: see 'devreg check'",
+                        dry ? "would be" : "were", dry ? "" : "; the rest is done");
     return STATUS_DONE;
 }
 
