@@ -18,7 +18,7 @@ static uint64_t not_zero(uint64_t hash)
 /* Where the hash is, or the empty place where it belongs. */
 static uint64_t *place_of(uint64_t *hashes, size_t room, uint64_t hash)
 {
-    size_t at = hash & (room - 1);
+    size_t at = (size_t)hash & (room - 1);
     while (hashes[at] && hashes[at] != hash)
         at = (at + 1) & (room - 1);
     return &hashes[at];

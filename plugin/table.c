@@ -53,7 +53,7 @@ struct table_node *table_next(const struct table *table, const struct table_node
 {
     if (node && node->next)
         return node->next;
-    size_t place = node ? (node->hash & (table->room - 1)) + 1 : 0;
+    size_t place = node ? ((size_t)node->hash & (table->room - 1)) + 1 : 0;
     for (; place < table->room; place++) {
         if (table->heads[place])
             return table->heads[place];

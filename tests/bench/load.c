@@ -154,14 +154,14 @@ static _Noreturn void used_wrongly(void)
     exit(2);
 }
 
-static uint64_t number(const char *text, uint64_t max)
+static uint32_t number(const char *text, uint32_t max)
 {
     char *rest;
     errno = 0;
     unsigned long long value = strtoull(text, &rest, 10);
     if (*text < '0' || *text > '9' || *rest || errno || value > max)
-        die("%s: not a number up to %" PRIu64, text, max);
-    return value;
+        die("%s: not a number up to %" PRIu32, text, max);
+    return (uint32_t)value;
 }
 
 static void option_parse(struct load *load, int option, const char *value)

@@ -233,6 +233,15 @@ static void a_store_whose_first_records_fail_is_not_there(void **state)
     assert_int_equal(look_up(fixture->store, "dfirst", "1"), ERR_OK);
 }
 
+static void a_store_may_grow_as_far_as_addresses_reach(void **state)
+{
+    const struct fixture *fixture = *state;
+    uint64_t used, limit;
+    store_size(fixture->store, &used, &limit);
+    assert_true(limit == (sizeof(void *) == 4 ? UINT64_C(512) << 20 : UINT64_C(16) << 30));
+    assert_true(used > 0 && used < limit);
+}
+
 static void making_a_store_leaves_only_its_two_files(void **state)
 {
     struct fixture *fixture = *state;
@@ -507,6 +516,7 @@ int main(void)
         test_in_empty(made_files_have_the_modes_that_were_asked_for),
         test(a_store_is_not_made_over_another),
         test_in_empty(a_store_whose_first_records_fail_is_not_there),
+        test(a_store_may_grow_as_far_as_addresses_reach),
         test_in_empty(making_a_store_leaves_only_its_two_files),
         test(a_lock_file_that_somebody_deleted_is_made_again),
         test(a_store_that_is_a_link_is_refused),
