@@ -13,6 +13,7 @@
 
 #include "admin/complain.h"
 #include "admin/json.h"
+#include "admin/renameat2.h"
 #include "admin/secret.h"
 
 static const char part_suffix[] = ".part";
