@@ -186,6 +186,8 @@ static const char *topic_problem(const struct dynsec *dynsec, const struct dynse
         !dynsec->is_2_1)
         return "Mosquitto 2.0 takes it for '#' as well, 2.1 does not, and nothing says that this "
                "file is of 2.1: have 2.1 write it";
+    if (acl->kind == DYNSEC_SUBSCRIBE && strcmp(acl->topic, "+/#") == 0)
+        return "to devreg it is the same as '#', and not to every Mosquitto: write '#'";
     filter_bind(&bound, acl->topic, "");
     bool variables = strcmp(bound.text, acl->topic) != 0 || strstr(acl->topic, "%c");
     if (variables && !dynsec->is_2_1)

@@ -121,6 +121,20 @@ static enum status compare(struct migration *migration)
     return status ? status : complain_err(migration->call, e);
 }
 
+/* compare_role saw to it, but that was in another scope. */
+static enum err same_role(struct migration *migration, size_t number)
+{
+    struct role role;
+    enum err e =
+        registry_get_role(migration->call->registry, migration->role_names.names[number], &role);
+    if (e)
+        return e;
+    if (!rules_equal(&role.rules, &migration->roles[number].rules))
+        e = ERR_EXISTS;
+    role_clear(&role);
+    return e;
+}
+
 static enum err put_role(struct migration *migration, size_t number)
 {
     const struct migrant_role *migrant = &migration->roles[number];
@@ -130,7 +144,7 @@ static enum err put_role(struct migration *migration, size_t number)
         (void)text_copy(role.note, NOTE_MAX, migrant->note); /* the reader saw to it */
     role.rules = migrant->rules;                             /* lent */
     enum err e = registry_put_role(migration->call->registry, &role);
-    return e == ERR_EXISTS ? ERR_OK : e; /* the same one: compare_role saw to it */
+    return e == ERR_EXISTS ? same_role(migration, number) : e;
 }
 
 static enum err put_user(struct migration *migration, struct registry_bulk *bulk, size_t user)
