@@ -74,17 +74,19 @@ static void random_rules(struct rules *rules)
 static void random_credentials(struct device *device)
 {
     for (uint32_t i = random_below(CREDENTIALS_MAX + 1); i > 0; i--) {
-        bool key = random_below(2);
+        static const char *const secrets[] = {[CREDENTIAL_PASSWORD] = "$argon2id$v=19$",
+                                              [CREDENTIAL_IMPORTED] =
+                                                  "$argon2id$v=19$m=64,t=1,p=1$AAAA$AAAA"};
+        enum credential_kind kind = (enum credential_kind)(CREDENTIAL_KEY + random_below(3));
         device->next_credential += random_below(3);
-        struct credential *credential =
-            device_new_credential(device, key ? CREDENTIAL_KEY : CREDENTIAL_PASSWORD, 0);
+        struct credential *credential = device_new_credential(device, kind, 0);
         assert_non_null(credential);
         credential->secret_size = KEY_HASH_SIZE;
         for (size_t b = 0; b < KEY_HASH_SIZE; b++)
             credential->secret[b] = (uint8_t)random_below(256);
-        if (!key) {
-            strcpy((char *)credential->secret, "$argon2id$v=19$");
-            credential->secret_size = 15;
+        if (kind != CREDENTIAL_KEY) {
+            strcpy((char *)credential->secret, secrets[kind]);
+            credential->secret_size = strlen(secrets[kind]);
         }
         random_text(credential->label, CREDENTIAL_LABEL_MAX);
         credential->created = random_time();
