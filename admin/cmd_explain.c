@@ -113,8 +113,9 @@ static int64_t state_since(struct call *call, const struct device *device, enum 
     int64_t since = 0;
     if (why != WHY_DISABLED && why != WHY_REVOKED)
         return 0;
-    while (registry_next_entry(call->registry, entry.seq, &entry) == ERR_OK) {
-        if (entry.verb == (why == WHY_REVOKED ? LOG_REVOKE : LOG_DISABLE) &&
+    enum err e;
+    while (!(e = registry_next_entry(call->registry, entry.seq, &entry)) || e == ERR_DAMAGED) {
+        if (!e && entry.verb == (why == WHY_REVOKED ? LOG_REVOKE : LOG_DISABLE) &&
             entry.kind == LOG_DEVICE && strcmp(entry.subject, device->id) == 0)
             since = entry.time;
     }

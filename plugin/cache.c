@@ -3,19 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/clock.h"
 #include "plugin/mosq.h"
 #include "registry/text.h"
 
-enum err cache_open(struct cache *cache)
+enum { REOPEN_MS = 10 };
+
+/* From the newest entry of the log on. */
+static enum err begin_reading(struct cache *cache)
 {
     enum err e = registry_read(cache->registry);
     if (e)
         return e;
     e = registry_last_entry(cache->registry, &cache->entry);
-    cache->seen = registry_snapshot(cache->registry);
-    cache->look = cache->epoch = 1; /* 0 is what nothing was ever read in */
+    cache->seen = e ? 0 : registry_snapshot(cache->registry);
     registry_end(cache->registry);
     return e;
+}
+
+enum err cache_open(struct cache *cache)
+{
+    cache->look = cache->epoch = 1; /* 0 is what nothing was ever read in */
+    cache->tried_at = INT64_MIN / 2;
+    return begin_reading(cache);
 }
 
 static struct cached_role *role_lookup(struct cache *cache, const char *name)
@@ -279,7 +289,7 @@ static bool follow(struct cache *cache, const struct log_entry *entry)
     cache->entry = entry->seq;
     if (entry->kind == LOG_DEVICE)
         device_changed(cache, entry);
-    else
+    else if (entry->kind == LOG_ROLE)
         role_changed(cache, entry->subject);
     return true;
 }
@@ -299,7 +309,8 @@ static enum err follow_some(struct cache *cache)
 }
 
 /* Reads the log since the last look, in the open scope. A log whose newest entry is not the one
- * that was followed last was put back, and tells nothing. */
+ * that was followed last was put back, and tells nothing. The last entry of a registry that was
+ * replaced makes everything be looked at afresh, so that is where to look for its place. */
 static enum err follow_all(struct cache *cache)
 {
     uint64_t last;
@@ -309,6 +320,8 @@ static enum err follow_all(struct cache *cache)
         return newest;
     if (e == ERR_NOT_FOUND && last == cache->entry)
         return ERR_OK;
+    if (!registry_in_place(cache->registry))
+        return ERR_REPLACED;
     forget_all(cache);
     cache->entry = last;
     enum err refreshed = registry_refresh_secret(cache->registry);
@@ -470,6 +483,34 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
     return ERR_OK;
 }
 
+/* Opens the registry that lies there now. Until that succeeds nothing can be read, so everything is
+ * denied. */
+static void reopen(struct cache *cache)
+{
+    enum err e = registry_reopen(cache->registry);
+    cache->tried_at = clock_steady();
+    forget_all(cache);
+    if (!e)
+        e = begin_reading(cache);
+    if (e == ERR_BUSY)
+        return; /* somebody is just opening or closing it */
+    if (e && e != cache->reopened)
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "the registry was replaced, and what lies there now cannot be opened: %s; "
+                    "every device is denied: run 'devreg check' or 'devreg restore'",
+                    err_text(e));
+    else if (!e)
+        journal_add(cache->journal, MOSQ_LOG_NOTICE,
+                    "the registry was replaced: everything is looked at afresh");
+    cache->reopened = e;
+}
+
+void cache_look_again(struct cache *cache)
+{
+    if (!registry_in_place(cache->registry))
+        reopen(cache);
+}
+
 void cache_sync(struct cache *cache)
 {
     if (registry_last_commit(cache->registry) == cache->seen)
@@ -481,9 +522,13 @@ void cache_sync(struct cache *cache)
         e = cache_catch_up(cache);
         registry_end(cache->registry);
     }
-    if (e)
+    if (e == ERR_REPLACED) {
+        if (clock_steady() - cache->tried_at >= REOPEN_MS)
+            reopen(cache);
+    } else if (e) {
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "cannot read the change log: %s; run 'devreg check'", err_text(e));
+    }
 }
 
 void cache_close(struct cache *cache)

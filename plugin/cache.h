@@ -79,6 +79,8 @@ struct cache {
     size_t idle_count;
     struct cached_device *changed; /* have connections, and were named by the log */
     bool all_changed;              /* all connections are to be looked at */
+    int64_t tried_at;              /* steady clock: when a replaced registry was opened last */
+    enum err reopened;             /* what came of it */
     /* Called for each entry of the log that names a device; outside of any scope's use. */
     void (*followed)(void *context, const struct log_entry *entry);
     void *context;
@@ -91,6 +93,11 @@ void cache_close(struct cache *cache);
 
 /* Forgets what has changed. After an error everything is forgotten, and nothing can be read. */
 void cache_sync(struct cache *cache);
+
+/* Another registry may lie in the place of the one that is open (`devreg restore`): then that one
+ * is opened. cache_sync finds out by itself where the old one was told; this also where it was not.
+ * Some system calls. */
+void cache_look_again(struct cache *cache);
 
 /* Does what is known of the device hold as of now, all of it? One read of shared memory. */
 static inline bool cache_is_current(const struct cache *cache, const struct cached_device *device)

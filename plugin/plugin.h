@@ -44,6 +44,7 @@ struct plugin {
     bool late;           /* ticks do not come: other callbacks do their work */
     bool turning;        /* in turn(), which a kick may lead back to */
     int64_t turned_at;   /* of the steady clock */
+    int64_t looked_at;   /* and when it was last asked whether the registry was replaced */
     int64_t told_at;     /* and when presence was told in a callback that is no turn */
     const char *kicking; /* the client id that is being kicked; NULL for none */
     /* Unknown pointers that ended in this turn; and those of MQTT 5, whose wills may come later. */

@@ -70,6 +70,10 @@ static void look_at_what_changed(struct plugin *plugin, int64_t now)
 {
     struct connections *connections = &plugin->connections;
     bool ends = connections->next_end && now >= connections->next_end;
+    if (plugin->turned_at - plugin->looked_at >= TICK_MS) {
+        plugin->looked_at = plugin->turned_at;
+        cache_look_again(&plugin->cache);
+    }
     cache_sync(&plugin->cache);
     if (plugin->cache.all_changed)
         presence_walk_again(&plugin->presences);

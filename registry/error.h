@@ -31,7 +31,7 @@ enum err {
     ERR_NO_REGISTRY,  /* the directory holds no registry */
     ERR_PERMISSION,   /* the operating system says no */
     ERR_FILESYSTEM,   /* a network or FUSE file system, where LMDB is not safe */
-    ERR_REPLACED,     /* an import made another registry of it meanwhile */
+    ERR_REPLACED,     /* by an import, or another registry took its place */
     ERR_OTHER_PID_NS, /* the lock file belongs to another container's process ids */
     ERR_NO_MEMORY,
     ERR_RANDOM, /* the random source failed */

@@ -22,12 +22,14 @@ enum log_verb {
     LOG_PASSWORD,
     LOG_RULE,
     LOG_IMPORT,
+    LOG_RESTORE,
+    LOG_TRIM, /* of this log */
     LOG_VERB_COUNT
 };
 
 /* What the entry names. LOG_BULK: more than is worth naming, so everything is to be looked at
- * afresh. */
-enum log_kind { LOG_BULK = 0, LOG_DEVICE = 1, LOG_ROLE = 2 };
+ * afresh. LOG_NOTHING: no device and no role changed. */
+enum log_kind { LOG_BULK = 0, LOG_DEVICE = 1, LOG_ROLE = 2, LOG_NOTHING = 3 };
 
 struct log_entry {
     uint64_t seq; /* 1 and up, without gaps until the log is trimmed at its old end */

@@ -211,7 +211,7 @@ enum err entry_decode(struct log_entry *entry, struct bytes bytes)
         return e;
     read.time = unpack_time(&u);
     read.verb = (enum log_verb)unpack_number(&u, UINT16_MAX);
-    read.kind = (enum log_kind)unpack_number(&u, LOG_ROLE);
+    read.kind = (enum log_kind)unpack_number(&u, LOG_NOTHING);
     unpack_text(&u, read.who, LOG_WHO_MAX);
     unpack_text(&u, read.subject, DEVICE_ID_MAX);
     unpack_text(&u, read.detail, LOG_DETAIL_MAX);

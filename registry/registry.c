@@ -107,28 +107,90 @@ static enum err secret_check(struct registry *registry)
     return e;
 }
 
-enum err registry_open(struct registry **out, const char *dir, enum store_mode mode)
+/* Begins to read the store that was just opened. */
+static enum err reader_begin(struct registry *registry)
 {
-    struct registry *registry = calloc(1, sizeof *registry);
-    if (!registry)
-        return ERR_NO_MEMORY;
-    enum err e = crypto_init();
-    if (!e)
-        e = store_open(&registry->store, dir, STORE_REGISTRY, mode);
-    if (!e)
-        e = txn_reader(&registry->reader, registry->store);
+    enum err e = txn_reader(&registry->reader, registry->store);
     if (!e)
         e = registry_read(registry);
     if (!e) {
         e = registry_refresh_secret(registry);
         registry_end(registry);
     }
-    if (e) {
-        registry_close(registry);
-        return e;
+    return e;
+}
+
+static void store_end(struct registry *registry)
+{
+    txn_close(registry->reader);
+    store_close(registry->store);
+    registry->reader = NULL;
+    registry->store = NULL;
+}
+
+static struct registry *registry_new(const char *dir, enum store_mode mode)
+{
+    struct registry *registry = calloc(1, sizeof *registry);
+    if (!registry)
+        return NULL;
+    registry->mode = mode;
+    registry->dir = strdup(dir);
+    if (!registry->dir) {
+        free(registry);
+        return NULL;
     }
-    *out = registry;
-    return ERR_OK;
+    return registry;
+}
+
+/* `opened` is what came of opening its store. */
+static enum err begin_or_close(struct registry **out, struct registry *registry, enum err opened)
+{
+    enum err e = opened ? opened : reader_begin(registry);
+    if (e)
+        registry_close(registry);
+    else
+        *out = registry;
+    return e;
+}
+
+enum err registry_open(struct registry **out, const char *dir, enum store_mode mode)
+{
+    struct registry *registry = registry_new(dir, mode);
+    if (!registry)
+        return ERR_NO_MEMORY;
+    enum err e = crypto_init();
+    if (!e)
+        e = store_open(&registry->store, dir, STORE_REGISTRY, mode);
+    return begin_or_close(out, registry, e);
+}
+
+enum err registry_open_copy(struct registry **out, const char *file)
+{
+    struct registry *registry = registry_new(file, STORE_READ);
+    if (!registry)
+        return ERR_NO_MEMORY;
+    enum err e = crypto_init();
+    if (!e)
+        e = store_open_copy(&registry->store, file, STORE_REGISTRY);
+    return begin_or_close(out, registry, e);
+}
+
+bool registry_in_place(const struct registry *registry)
+{
+    return registry->store && store_in_place(registry->store);
+}
+
+enum err registry_reopen(struct registry *registry)
+{
+    assert(!registry->txn);
+    store_end(registry);
+    enum err e =
+        store_open_at_once(&registry->store, registry->dir, STORE_REGISTRY, registry->mode);
+    if (!e)
+        e = reader_begin(registry);
+    if (e)
+        store_end(registry);
+    return e;
 }
 
 void registry_close(struct registry *registry)
@@ -136,15 +198,15 @@ void registry_close(struct registry *registry)
     if (!registry)
         return;
     registry_end(registry);
-    txn_close(registry->reader);
-    store_close(registry->store);
+    store_end(registry);
+    free(registry->dir);
     crypto_wipe(registry, sizeof *registry);
     free(registry);
 }
 
 uint64_t registry_last_commit(const struct registry *registry)
 {
-    return store_last_commit(registry->store);
+    return registry->store ? store_last_commit(registry->store) : 0;
 }
 
 struct store *registry_store(struct registry *registry)
@@ -160,7 +222,7 @@ const uint8_t *registry_secret(const struct registry *registry)
 enum err registry_read(struct registry *registry)
 {
     assert(!registry->txn);
-    enum err e = txn_renew(registry->reader);
+    enum err e = registry->store ? txn_renew(registry->reader) : ERR_REPLACED;
     if (!e)
         registry->txn = registry->reader;
     return e;
@@ -174,13 +236,13 @@ uint64_t registry_snapshot(const struct registry *registry)
 enum err registry_write(struct registry *registry, const char *who, int64_t now)
 {
     assert(!registry->txn);
-    enum err e = txn_write(&registry->txn, registry->store);
+    enum err e = registry->store ? txn_write(&registry->txn, registry->store) : ERR_REPLACED;
     if (e)
         return e;
     registry->writes = true;
     registry->now = now;
     snprintf(registry->who, sizeof registry->who, "%s", who);
-    e = secret_check(registry);
+    e = registry_in_place(registry) ? secret_check(registry) : ERR_REPLACED;
     if (e)
         registry_end(registry);
     return e;
@@ -196,7 +258,7 @@ enum err registry_commit(struct registry *registry)
     if (!e && registry->secret_replaced)
         memcpy(registry->secret, registry->next_secret, CRYPTO_KEY_SIZE);
     registry->secret_replaced = false;
-    return e;
+    return e || registry_in_place(registry) ? e : ERR_REPLACED;
 }
 
 void registry_end(struct registry *registry)
@@ -337,13 +399,18 @@ enum err registry_next_role(struct registry *registry, const char *after, struct
 enum err registry_next_entry(struct registry *registry, uint64_t after, struct log_entry *entry)
 {
     const struct key_text from = key_of_entry(after);
-    struct bytes key, record;
-    enum err e = txn_next(registry->txn, KIND_LOG, key_bytes(&from), &key, &record);
+    struct bytes key = key_bytes(&from), record;
+    enum err e;
+    do { /* past what can be no entry: `devreg check` names it */
+        e = txn_next(registry->txn, KIND_LOG, key, &key, &record);
+        if (e && e != ERR_DAMAGED)
+            return e;
+    } while (key.size != LOG_KEY_SIZE);
+    uint64_t seq = entry_of_key(key);
     if (!e)
-        e = key.size == LOG_KEY_SIZE ? entry_decode(entry, record) : ERR_DAMAGED;
-    if (!e)
-        entry->seq = entry_of_key(key);
-    return e;
+        e = entry_decode(entry, record);
+    entry->seq = seq;
+    return e == ERR_TOO_NEW ? ERR_DAMAGED : e;
 }
 
 enum err registry_last_entry(struct registry *registry, uint64_t *seq)

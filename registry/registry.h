@@ -37,6 +37,18 @@ MUST_CHECK enum err registry_open(struct registry **registry, const char *dir,
                                   enum store_mode mode);
 void registry_close(struct registry *registry); /* NULL is fine */
 
+/* Opens a copy that store_copy wrote, to be read. */
+MUST_CHECK enum err registry_open_copy(struct registry **registry, const char *file);
+
+/* See store_in_place: `devreg restore` puts another registry in the place of one that others have
+ * open. */
+bool registry_in_place(const struct registry *registry);
+
+/* Closes what is open, and opens what lies in its place now, without waiting (ERR_BUSY). After an
+ * error nothing is open: every scope says ERR_REPLACED, until this is called again and succeeds.
+ * Not within a scope. */
+MUST_CHECK enum err registry_reopen(struct registry *registry);
+
 /* Makes a registry in `dir` (created where it is missing), readable for the broker that runs as
  * `broker_uid`, with its presence store and the role DEFAULT_ROLE: "allow all devices/%u/#".
  * `who` as registry_write. ERR_EXISTS where one is there; a
@@ -44,7 +56,10 @@ void registry_close(struct registry *registry); /* NULL is fine */
 MUST_CHECK enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid,
                                     const char *who, int64_t now);
 
-/* See store_last_commit and store_on_overlay. */
+/* Only the directories, and the presence store, that registry_create makes. */
+MUST_CHECK enum err registry_make_places(const char *dir, uid_t broker_uid, gid_t broker_gid);
+
+/* See store_last_commit and store_on_overlay; 0 where nothing is open. */
 uint64_t registry_last_commit(const struct registry *registry);
 struct store *registry_store(struct registry *registry); /* lent */
 
@@ -60,9 +75,9 @@ uint64_t registry_snapshot(const struct registry *registry);
 
 /* Begins a write scope, waiting for other writers. `who` stands in the log (cut to LOG_WHO_MAX).
  * ERR_REPLACED where the secret is no longer that of registry_secret: what was hashed under it has
- * to be made anew, after registry_refresh_secret. */
+ * to be made anew, after registry_refresh_secret; and where another registry took its place. */
 MUST_CHECK enum err registry_write(struct registry *registry, const char *who, int64_t now);
-/* Ends it and makes it so; ERR_OK when it is on the disk. */
+/* Ends it and makes it so; ERR_OK when it is on the disk, and that is still the registry. */
 MUST_CHECK enum err registry_commit(struct registry *registry);
 
 /* Ends either scope; undoes a write scope. Fine without one. */
@@ -96,11 +111,21 @@ MUST_CHECK enum err registry_next_device(struct registry *registry, const char *
 MUST_CHECK enum err registry_next_role(struct registry *registry, const char *after,
                                        struct role *role);
 
-/* The entry that follows `after` (0 for the oldest). ERR_NOT_FOUND at the end. */
+/* The entry that follows `after` (0 for the oldest). ERR_NOT_FOUND at the end. After ERR_DAMAGED
+ * `entry->seq` is set, so that a walk can go on behind it. */
 MUST_CHECK enum err registry_next_entry(struct registry *registry, uint64_t after,
                                         struct log_entry *entry);
 /* The seq of the newest entry, 0 for an empty log. */
 MUST_CHECK enum err registry_last_entry(struct registry *registry, uint64_t *seq);
+
+/* The log's oldest entries, up to the first that is neither from before `before` nor older than the
+ * newest `keep`: how many, and the number and time of the last of them; 0 for none. */
+struct log_old {
+    uint64_t count, last;
+    int64_t until;
+};
+MUST_CHECK enum err registry_log_old(struct registry *registry, int64_t before, uint64_t keep,
+                                     struct log_old *old);
 
 /* The rest is for write scopes. Each but registry_log changes one thing and does not log: the
  * caller appends one entry for what the user did. A failure is also kept in the scope (store.h). */
@@ -143,6 +168,10 @@ MUST_CHECK enum err registry_remove_role(struct registry *registry, const char *
 /* Appends to the change log. `subject` "" with LOG_BULK. `detail` is cut to LOG_DETAIL_MAX. */
 void registry_log(struct registry *registry, enum log_verb verb, enum log_kind kind,
                   const char *subject, const char *detail);
+
+/* Removes the log's oldest entries, up to the one of that number; not the newest, or numbers would
+ * begin again. A failure is kept in the scope. */
+void registry_log_cut(struct registry *registry, uint64_t last);
 
 /* For import. These store exactly what is given, versions and times included, where nothing of that
  * name is yet: ERR_EXISTS, ERR_TWIN; ERR_NOT_FOUND for a missing role. */

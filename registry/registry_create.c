@@ -74,11 +74,8 @@ static enum err presence_dir(const char *dir, uid_t uid, gid_t gid)
     return e == ERR_EXISTS ? ERR_OK : e; /* what is known of presence stays */
 }
 
-enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid, const char *who,
-                         int64_t now)
+enum err registry_make_places(const char *dir, uid_t broker_uid, gid_t broker_gid)
 {
-    const struct store_files files = {geteuid(), broker_gid, 0640, 0660};
-    struct first_records first = {who, now};
     enum err e = crypto_init();
     if (!e)
         e = registry_dir(dir, broker_gid);
@@ -86,6 +83,15 @@ enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid, co
         enum err made = presence_dir(dir, broker_uid, broker_gid);
         e = made ? made : e;
     }
+    return e;
+}
+
+enum err registry_create(const char *dir, uid_t broker_uid, gid_t broker_gid, const char *who,
+                         int64_t now)
+{
+    const struct store_files files = {geteuid(), broker_gid, 0640, 0660};
+    struct first_records first = {who, now};
+    enum err e = registry_make_places(dir, broker_uid, broker_gid);
     if (!e)
         e = store_create(dir, STORE_REGISTRY, &files, registry_first_records, &first);
     return e;

@@ -18,7 +18,9 @@ enum record_kind {
 };
 
 struct registry {
-    struct store *store;
+    char *dir;
+    enum store_mode mode;
+    struct store *store; /* NULL where registry_reopen failed */
     struct txn *reader;
     struct txn *txn; /* the open scope: the reader or a write scope; NULL for none */
     bool writes;

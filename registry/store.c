@@ -17,6 +17,7 @@ enum {
     READERS = 254, /* the same for every opener: the first one's number rules */
     OPEN_TRIES = 5,
     UUID_SIZE = 16,
+    SMALLEST_PAGE = 4096,
     SEAL_SIZE = CRYPTO_MAC_SIZE
 };
 
@@ -34,8 +35,7 @@ struct store {
     enum store_mode mode;
     uint8_t mac_key[CRYPTO_MAC_KEY_SIZE];
     bool overlay;
-    dev_t device;
-    ino_t inode;
+    struct store_marks files;
     unsigned users;
     size_t page_size;
     struct store *next;
@@ -71,6 +71,7 @@ static enum err from_lmdb(int code)
     case MDB_VERSION_MISMATCH:
         return ERR_DAMAGED;
     case MDB_CORRUPTED:
+    case MDB_INCOMPATIBLE: /* of a copy: pages are missing, or there twice */
     case MDB_PAGE_NOTFOUND:
     case MDB_CURSOR_FULL:
     case MDB_PANIC:
@@ -468,7 +469,7 @@ static bool file_complete(MDB_env *env)
     return (uint64_t)file.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
 }
 
-static enum err env_open(struct store *store, const char *dir, unsigned flags)
+static enum err env_open(struct store *store, const char *path, unsigned flags)
 {
     int fd;
     int code = mdb_env_create(&store->env);
@@ -478,7 +479,7 @@ static enum err env_open(struct store *store, const char *dir, unsigned flags)
     if (!code)
         code = mdb_env_set_maxreaders(store->env, READERS);
     if (!code)
-        code = mdb_env_open(store->env, dir, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+        code = mdb_env_open(store->env, path, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
     if (!code)
         code = mdb_env_get_fd(store->env, &fd);
     if (!code && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) /* LMDB 0.9.24 leaves it to children */
@@ -521,10 +522,10 @@ static enum err env_look(struct store *store)
 
 /* LMDB 0.9.26 to 0.9.31 may break the locks of an opener that meets a closer of a program that does
  * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. */
-static enum err env_open_and_look(struct store *store, const char *dir)
+static enum err env_open_and_look(struct store *store, const char *path, unsigned flags)
 {
     for (int tries = 0;; tries++) {
-        enum err e = env_open(store, dir, store->mode == STORE_READ ? MDB_RDONLY : 0);
+        enum err e = env_open(store, path, flags);
         if (e)
             return e;
         store_check_readers(store);
@@ -541,15 +542,15 @@ static enum err env_open_and_look(struct store *store, const char *dir)
 }
 
 /* One that this process has open already; it may read where it may write. */
-static enum err open_again(struct store **out, const struct stat *data, enum store_kind kind,
-                           enum store_mode mode)
+static enum err open_again(struct store **out, const struct store *wanted)
 {
     for (struct store *store = open_stores; store; store = store->next) {
-        if (store->device != data->st_dev || store->inode != data->st_ino)
+        if (store->files.data_device != wanted->files.data_device ||
+            store->files.data != wanted->files.data)
             continue;
-        if (store->kind != kind)
+        if (store->kind != wanted->kind)
             return ERR_OTHER_STORE;
-        if (mode == STORE_WRITE && store->mode == STORE_READ)
+        if (wanted->mode == STORE_WRITE && store->mode == STORE_READ)
             return ERR_BUSY;
         store->users++;
         *out = store;
@@ -558,13 +559,14 @@ static enum err open_again(struct store **out, const struct stat *data, enum sto
     return ERR_NOT_FOUND;
 }
 
-static enum err open_first(struct store **out, const char *dir, const struct store *wanted)
+static enum err open_first(struct store **out, const char *path, unsigned flags,
+                           const struct store *wanted)
 {
     struct store *store = malloc(sizeof *store);
     if (!store)
         return ERR_NO_MEMORY;
     *store = *wanted;
-    enum err e = env_open_and_look(store, dir);
+    enum err e = env_open_and_look(store, path, flags);
     if (e) {
         free(store);
         return e;
@@ -575,34 +577,65 @@ static enum err open_first(struct store **out, const char *dir, const struct sto
     return ERR_OK;
 }
 
-enum err store_open(struct store **out, const char *dir, enum store_kind kind, enum store_mode mode)
+static enum err open_in(struct store **out, const char *dir, enum store_kind kind,
+                        enum store_mode mode, bool wait)
 {
     struct store wanted = {.kind = kind, .mode = mode, .users = 1};
     struct store_dir place;
-    struct stat data;
-    enum err e = store_dir_begin(&place, dir);
+    enum err e = store_dir_begin(&place, dir, wait);
     if (e)
         return e;
     wanted.overlay = place.overlay;
-    e = store_dir_files(&place, &data);
+    e = store_dir_files(&place, &wanted.files);
     if (!e) {
-        e = open_again(out, &data, kind, mode);
-        wanted.device = data.st_dev;
-        wanted.inode = data.st_ino;
+        e = open_again(out, &wanted);
         if (e == ERR_NOT_FOUND)
-            e = open_first(out, dir, &wanted);
+            e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, &wanted);
     }
     return store_dir_end(&place, e);
 }
 
+enum err store_open(struct store **store, const char *dir, enum store_kind kind,
+                    enum store_mode mode)
+{
+    return open_in(store, dir, kind, mode, true);
+}
+
+enum err store_open_at_once(struct store **store, const char *dir, enum store_kind kind,
+                            enum store_mode mode)
+{
+    return open_in(store, dir, kind, mode, false);
+}
+
+enum err store_open_copy(struct store **store, const char *file, enum store_kind kind)
+{
+    struct store wanted = {.kind = kind, .mode = STORE_READ, .users = 1};
+    struct stat info;
+    if (stat(file, &info) != 0)
+        return err_from_errno(errno);
+    wanted.files.data_device = info.st_dev;
+    wanted.files.data = info.st_ino;
+    if (!S_ISREG(info.st_mode) || info.st_size < 2 * SMALLEST_PAGE)
+        return ERR_DAMAGED;
+    return open_first(store, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, &wanted);
+}
+
+bool store_in_place(const struct store *store)
+{
+    const char *dir;
+    return mdb_env_get_path(store->env, &dir) != MDB_SUCCESS || store_dir_has(dir, &store->files);
+}
+
 /* The environment knows its directory; the lock keeps an opener elsewhere from meeting a half
- * closed one. It is closed all the same where the lock cannot be had. */
-static void env_close(MDB_env *env)
+ * closed one. It is closed all the same where the lock cannot be had. Where other files lie in its
+ * place, nobody can be opening it. */
+static void env_close(const struct store *store)
 {
     const char *path = NULL;
     struct store_dir place;
-    bool locked = mdb_env_get_path(env, &path) == MDB_SUCCESS && !store_dir_begin(&place, path);
-    mdb_env_close(env);
+    bool locked = mdb_env_get_path(store->env, &path) == MDB_SUCCESS &&
+                  !store_dir_begin(&place, path, store_in_place(store));
+    mdb_env_close(store->env);
     enum err ended = locked ? store_dir_end(&place, ERR_OK) : ERR_OK;
     (void)ended; /* it is closed all the same */
 }
@@ -615,7 +648,7 @@ void store_close(struct store *store)
     while (*link != store)
         link = &(*link)->next;
     *link = store->next;
-    env_close(store->env);
+    env_close(store);
     crypto_wipe(store->mac_key, sizeof store->mac_key);
     free(store);
 }
@@ -687,11 +720,14 @@ enum err store_create(const char *dir, enum store_kind kind, const struct store_
                       enum err (*fill)(struct txn *txn, void *context), void *context)
 {
     struct store_dir place;
+    struct stat there;
     char *part = NULL;
-    enum err e = store_dir_begin(&place, dir);
+    enum err e = store_dir_begin(&place, dir, true);
     if (e)
         return e;
-    e = store_dir_part(&place, dir, &part);
+    e = fstatat(place.fd, "data.mdb", &there, AT_SYMLINK_NOFOLLOW) == 0
+            ? ERR_EXISTS
+            : store_dir_part(dir, &part);
     if (!e) {
         e = write_first(part, kind, fill, context);
         if (!e)
@@ -699,4 +735,11 @@ enum err store_create(const char *dir, enum store_kind kind, const struct store_
         store_dir_drop_part(part);
     }
     return store_dir_end(&place, e);
+}
+
+enum err store_copy(struct store *store, int file, int *code)
+{
+    int result = mdb_env_copyfd2(store->env, file, MDB_CP_COMPACT);
+    *code = result > 0 ? result : 0;
+    return from_lmdb(result);
 }

@@ -41,6 +41,24 @@ MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store
                                enum store_mode mode);
 void store_close(struct store *store); /* NULL is fine */
 
+/* The same for who may not wait: ERR_BUSY at once where others are just opening or closing it. */
+MUST_CHECK enum err store_open_at_once(struct store **store, const char *dir, enum store_kind kind,
+                                       enum store_mode mode);
+
+/* Do the files that are open still lie in the store's directory? No where others took their place,
+ * or where data.mdb is gone: what is read then is what was. Two system calls. */
+bool store_in_place(const struct store *store);
+
+/* Writes a copy of the last commit to the open `file`, without the pages that are not in use, while
+ * others read and write; a pipe will do. A failure to write is also told in `*code`, as errno,
+ * which is 0 for any other. Meanwhile no page that others give up is used again. */
+MUST_CHECK enum err store_copy(struct store *store, int file, int *code);
+
+/* Opens such a copy to be read: a file of any name that nobody writes. ERR_DAMAGED where it is
+ * none.
+ */
+MUST_CHECK enum err store_open_copy(struct store **store, const char *file, enum store_kind kind);
+
 /* Makes a new store in the existing directory `dir`, complete or not at all: it is written beside,
  * synced and moved into place. data.mdb gets `data_mode`, lock.mdb `lock_mode`, both that owner.
  * `fill`, unless NULL, puts the first records; its error ends it all. ERR_EXISTS where data.mdb is

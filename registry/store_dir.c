@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 500 /* of 10 ms each */, SMALLEST_FILE = 2 * 4096 };
+enum { LOCK_TRIES = 500 /* of 10 ms each */, SMALLEST_FILE = 2 * 4096, DIR_PATH_MAX = 4096 };
 
 enum err err_from_errno(int code)
 {
@@ -32,13 +32,13 @@ enum err err_from_errno(int code)
     }
 }
 
-static enum err lock_directory(int fd)
+static enum err lock_directory(int fd, bool wait)
 {
     const struct timespec pause = {0, 10 * 1000000L};
     for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return err_from_errno(errno);
-        if (tries == LOCK_TRIES)
+        if (!wait || tries == LOCK_TRIES)
             return ERR_BUSY;
         (void)nanosleep(&pause, NULL);
     }
@@ -88,14 +88,14 @@ enum err store_dir_end(struct store_dir *place, enum err e)
     return e;
 }
 
-enum err store_dir_begin(struct store_dir *place, const char *dir)
+enum err store_dir_begin(struct store_dir *place, const char *dir, bool wait)
 {
     *place = (struct store_dir){.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (place->fd < 0)
         return err_from_errno(errno);
     enum err e = privilege_drop(place);
     if (!e)
-        e = lock_directory(place->fd);
+        e = lock_directory(place->fd, wait);
     if (!e)
         e = check_file_system(place->fd, &place->overlay);
     return e ? store_dir_end(place, e) : ERR_OK;
@@ -112,24 +112,58 @@ static enum err lock_file_renew(int dir, const struct stat *data)
     return e;
 }
 
-enum err store_dir_files(const struct store_dir *place, struct stat *data)
+/* lock.mdb, which has to be a file of its own. */
+static enum err lock_file_look(int dir, struct stat *lock)
 {
-    struct stat lock;
-    if (fstatat(place->fd, "data.mdb", data, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fstatat(dir, "lock.mdb", lock, AT_SYMLINK_NOFOLLOW) != 0)
         return err_from_errno(errno);
-    if (!S_ISREG(data->st_mode) || data->st_size < SMALLEST_FILE)
-        return ERR_DAMAGED;
-    if (fstatat(place->fd, "lock.mdb", &lock, AT_SYMLINK_NOFOLLOW) == 0)
-        return S_ISREG(lock.st_mode) && lock.st_nlink == 1 ? ERR_OK : ERR_DAMAGED;
-    return errno == ENOENT ? lock_file_renew(place->fd, data) : err_from_errno(errno);
+    return S_ISREG(lock->st_mode) && lock->st_nlink == 1 ? ERR_OK : ERR_DAMAGED;
 }
 
-enum err store_dir_part(const struct store_dir *place, const char *dir, char **part)
+enum err store_dir_files(const struct store_dir *place, struct store_marks *marks)
 {
-    struct stat there;
+    struct stat data, lock;
+    if (fstatat(place->fd, "data.mdb", &data, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(data.st_mode) || data.st_size < SMALLEST_FILE)
+        return ERR_DAMAGED;
+    enum err e = lock_file_look(place->fd, &lock);
+    if (e == ERR_NO_REGISTRY) {
+        e = lock_file_renew(place->fd, &data);
+        if (!e)
+            e = lock_file_look(place->fd, &lock);
+    }
+    if (!e)
+        *marks = (struct store_marks){data.st_dev, lock.st_dev, data.st_ino, lock.st_ino};
+    return e;
+}
+
+/* Is the file in `dir` another one than that? */
+static bool is_another(const char *dir, const char *name, dev_t device, ino_t inode, bool *missing)
+{
+    char path[DIR_PATH_MAX];
+    struct stat info;
+    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
+    *missing = false;
+    if (length < 0 || (size_t)length >= sizeof path)
+        return false;
+    if (lstat(path, &info) == 0)
+        return info.st_dev != device || info.st_ino != inode;
+    *missing = errno == ENOENT || errno == ENOTDIR;
+    return false;
+}
+
+bool store_dir_has(const char *dir, const struct store_marks *marks)
+{
+    bool missing;
+    if (is_another(dir, "data.mdb", marks->data_device, marks->data, &missing) || missing)
+        return false;
+    return !is_another(dir, "lock.mdb", marks->lock_device, marks->lock, &missing);
+}
+
+enum err store_dir_part(const char *dir, char **part)
+{
     char *path;
-    if (fstatat(place->fd, "data.mdb", &there, AT_SYMLINK_NOFOLLOW) == 0)
-        return ERR_EXISTS;
     if (asprintf(&path, "%s/.new-XXXXXX", dir) < 0)
         return ERR_NO_MEMORY;
     if (!mkdtemp(path)) {
@@ -141,7 +175,7 @@ enum err store_dir_part(const struct store_dir *place, const char *dir, char **p
     return ERR_OK;
 }
 
-void store_dir_drop_part(char *part)
+void store_dir_empty_part(const char *part)
 {
     static const char *const names[] = {"data.mdb", "lock.mdb"};
     int fd = open(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -150,6 +184,11 @@ void store_dir_drop_part(char *part)
     if (fd >= 0)
         (void)close(fd);
     (void)rmdir(part);
+}
+
+void store_dir_drop_part(char *part)
+{
+    store_dir_empty_part(part);
     free(part);
 }
 
@@ -191,6 +230,31 @@ enum err store_dir_adopt(const struct store_dir *place, const char *part,
         e = errno == EEXIST ? ERR_EXISTS : err_from_errno(errno);
     if (!e && fsync(place->fd) != 0)
         e = err_from_errno(errno);
+    (void)close(fd);
+    return e;
+}
+
+/* The lock file first: were it the other way round, somebody who opens the store after this process
+ * was killed in between would take the numbers of the old one's last commit for the new one's. As
+ * it is, he finds the old store, and whoever had it open finds out by its lock file. */
+static enum err move_both(int from, int to)
+{
+    bool moved = renameat(from, "lock.mdb", to, "lock.mdb") == 0 &&
+                 renameat(from, "data.mdb", to, "data.mdb") == 0 && fsync(to) == 0;
+    return moved ? ERR_OK : err_from_errno(errno);
+}
+
+enum err store_dir_replace(const struct store_dir *place, const char *part,
+                           const struct store_files *files)
+{
+    int fd = open(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err e = give(fd, "data.mdb", files, files->data_mode, 0);
+    if (!e)
+        e = give(fd, "lock.mdb", files, files->lock_mode, O_CREAT);
+    if (!e)
+        e = move_both(fd, place->fd);
     (void)close(fd);
     return e;
 }

@@ -22,25 +22,43 @@ struct store_dir {
 enum err err_from_errno(int code);
 
 /* Opens `dir`, puts root's privilege aside where the directory is not root's, takes the flock
- * (ERR_BUSY after 5 s) and looks at the file system (ERR_FILESYSTEM). After an error there is
- * nothing to end. */
-MUST_CHECK enum err store_dir_begin(struct store_dir *place, const char *dir);
+ * (ERR_BUSY after 5 s, or at once without `wait`) and looks at the file system (ERR_FILESYSTEM).
+ * After an error there is nothing to end. */
+MUST_CHECK enum err store_dir_begin(struct store_dir *place, const char *dir, bool wait);
 
 /* Undoes it all. Returns `e`, or the error of taking root's privilege back. */
 MUST_CHECK enum err store_dir_end(struct store_dir *place, enum err e);
 
+/* Which files a store has open. */
+struct store_marks {
+    dev_t data_device, lock_device;
+    ino_t data, lock;
+};
+
 /* Looks at data.mdb (ERR_NO_REGISTRY, ERR_DAMAGED) and lock.mdb, which it makes anew, with the
  * group of data.mdb, where somebody deleted it. */
-MUST_CHECK enum err store_dir_files(const struct store_dir *place, struct stat *data);
+MUST_CHECK enum err store_dir_files(const struct store_dir *place, struct store_marks *marks);
+
+/* Do these files still lie in `dir`? In doubt yes: also where only lock.mdb is gone, which the next
+ * opener makes anew. Two system calls. */
+bool store_dir_has(const char *dir, const struct store_marks *marks);
 
 /* Makes a directory beside the files for a new store and returns its path, which
- * store_dir_drop_part removes and frees. ERR_EXISTS where data.mdb is there. */
-MUST_CHECK enum err store_dir_part(const struct store_dir *place, const char *dir, char **part);
+ * store_dir_drop_part removes and frees. */
+MUST_CHECK enum err store_dir_part(const char *dir, char **part);
 
 /* Gives part/data.mdb its owner and mode, moves it into place, and puts an empty lock.mdb beside,
- * in place of one that was left. */
+ * in place of one that was left. ERR_EXISTS where a data.mdb is there. */
 MUST_CHECK enum err store_dir_adopt(const struct store_dir *place, const char *part,
                                     const struct store_files *files);
+
+/* The same in the place of the files that are there, if any. Whoever has those open keeps them, and
+ * finds out by store_dir_has. */
+MUST_CHECK enum err store_dir_replace(const struct store_dir *place, const char *part,
+                                      const struct store_files *files);
+
+/* Removes it with the files of a store that it may hold. Safe in the handler of a signal. */
+void store_dir_empty_part(const char *part);
 void store_dir_drop_part(char *part);
 
 #endif

@@ -406,7 +406,7 @@ static void a_secret_that_was_replaced_meanwhile_undoes_all(void **state)
     assert_int_equal(registry_replace_secret(fixture->registry, secret), ERR_OK);
     assert_int_equal(registry_commit(fixture->registry), ERR_OK);
     assert_exit(pid, 1);
-    assert_said(fixture, "replaced meanwhile by an import, so nothing was changed: run it again");
+    assert_said(fixture, "replaced meanwhile, so nothing was changed: run it again");
     assert_false(is_there(fixture->part));
     assert_false(is_there(fixture->keys));
     assert_int_equal(count_devices(fixture->registry), 0);

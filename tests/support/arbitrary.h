@@ -140,10 +140,10 @@ static inline void any_entry(struct rng *rng, struct log_entry *entry)
 {
     *entry = (struct log_entry){.time = any_time(rng),
                                 .verb = (enum log_verb)(1 + rng_below(rng, LOG_VERB_COUNT - 1)),
-                                .kind = (enum log_kind)rng_below(rng, 3)};
+                                .kind = (enum log_kind)rng_below(rng, 4)};
     any_text(rng, entry->who, LOG_WHO_MAX);
     any_text(rng, entry->detail, LOG_DETAIL_MAX);
-    if (entry->kind != LOG_BULK)
+    if (entry->kind == LOG_DEVICE || entry->kind == LOG_ROLE)
         any_name(rng, entry->subject, ROLE_NAME_MAX);
 }
 
