@@ -8,7 +8,7 @@
 #include "admin/complain.h"
 #include "admin/lookup.h"
 
-static void hold_stops(bool hold)
+void change_hold_stops(bool hold)
 {
     sigset_t stops;
     sigemptyset(&stops);
@@ -21,10 +21,10 @@ static void hold_stops(bool hold)
 
 enum status change_begin(struct call *call)
 {
-    hold_stops(true);
+    change_hold_stops(true);
     enum err e = registry_write(call->registry, call->who, call->now);
     if (e)
-        hold_stops(false);
+        change_hold_stops(false);
     return complain_err(call, e);
 }
 
@@ -33,14 +33,14 @@ enum status change_commit(struct call *call, enum log_verb verb, enum log_kind k
 {
     registry_log(call->registry, verb, kind, subject, call->detail);
     enum err e = registry_commit(call->registry);
-    hold_stops(false);
+    change_hold_stops(false);
     return complain_err(call, e);
 }
 
 void change_end(struct call *call)
 {
     registry_end(call->registry);
-    hold_stops(false);
+    change_hold_stops(false);
 }
 
 enum status

@@ -8,6 +8,9 @@
 
 #include "admin/command.h"
 
+/* Holds those signals back, or no longer. */
+void change_hold_stops(bool hold);
+
 /* Begins a write scope; main ends it where no commit does. */
 MUST_CHECK enum status change_begin(struct call *call);
 

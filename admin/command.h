@@ -98,5 +98,8 @@ enum status cmd_watch(struct call *call);
 enum status cmd_check(struct call *call);
 enum status cmd_export(struct call *call);
 enum status cmd_import(struct call *call);
+enum status cmd_backup(struct call *call);
+enum status cmd_restore(struct call *call);
+enum status cmd_log_trim(struct call *call);
 
 #endif

@@ -7,19 +7,25 @@
 #include "admin/help.h"
 #include "admin/nearest.h"
 
-/* "role", "list" is "role list". Tells in `*words` how many make the name up. */
+/* "role", "list" is "role list", and "log", "trim" is not "log". Tells in `*words` how many make
+ * the name up. */
 static const struct command *command_find(int argc, char *const *argv, int at, int *words)
 {
+    const struct command *found = NULL;
     for (size_t i = 0; i < command_count; i++) {
         const char *name = commands[i].name;
         size_t first = strcspn(name, " ");
         if (strncmp(name, argv[at], first) != 0 || argv[at][first])
             continue;
-        *words = name[first] ? 2 : 1;
-        if (!name[first] || (at + 1 < argc && strcmp(name + first + 1, argv[at + 1]) == 0))
-            return &commands[i];
+        bool two = name[first];
+        if (two && (at + 1 == argc || strcmp(name + first + 1, argv[at + 1]) != 0))
+            continue;
+        if (!found || two) {
+            found = &commands[i];
+            *words = two ? 2 : 1;
+        }
     }
-    return NULL;
+    return found;
 }
 
 /* The first word of verbs that have two. */

@@ -277,6 +277,15 @@ const struct command commands[] = {
      .need = NEED_READ,
      .options = BIT(OF_DEVICE) | BIT(OF_ROLE) | BIT(SINCE) | BIT(LIMIT),
      .run = cmd_log},
+    {.name = "log trim",
+     .summary = "Remove the oldest entries of the log",
+     .details = "That it was done stands in the log. A broker that has not read what is removed\n"
+                "looks at everything afresh, so no change is missed.",
+     .examples = "  devreg log trim --keep 90d --dry-run\n"
+                 "  devreg log trim --keep 100000",
+     .need = NEED_WRITE,
+     .options = BIT(KEEP) | BIT(DRY_RUN),
+     .run = cmd_log_trim},
     {.name = "watch",
      .words = "[DEVICE...]",
      .summary = "Show live who comes and goes, and who changes what",
@@ -343,6 +352,41 @@ const struct command commands[] = {
      .options = BIT(MOSQUITTO_PASSWD) | BIT(ACL_FILE) | BIT(PATTERN_ROLE) | BIT(DYNSEC) |
                 BIT(ROLE) | BIT(NO_ROLE) | BIT(DRY_RUN),
      .run = cmd_import},
+    {.name = "backup",
+     .words = "FILE|-",
+     .summary = "Copy the registry to a new file, while everything runs",
+     .details =
+         "The copy is of one moment, without unused space, and every record of it is read\n"
+         "back. FILE is new and only you can read it: it holds the registry's secret. '-' is\n"
+         "stdout, as for 'devreg backup - | gpg -e'; then the registry is read before.\n\n"
+         "The broker's presence store is not in it: it finds out anew who is online, and what\n"
+         "is lost with that store is when a device was last seen, and which client ids its\n"
+         "sessions have. A backup is for this kind of machine and LMDB; 'devreg export\n"
+         "--with-hashes' is for any, without the log.",
+     .examples = "  sudo devreg backup /srv/backup/devreg-2027-01-31.mdb\n"
+                 "  sudo devreg backup - >/mnt/stick/devreg.mdb",
+     .words_min = 1,
+     .words_max = 1,
+     .need = NEED_READ,
+     .run = cmd_backup},
+    {.name = "restore",
+     .words = "FILE|-",
+     .summary = "Make a backup the registry, also under a running broker",
+     .details =
+         "Every record of it is read before; it is written beside, then renamed. Where no\n"
+         "registry is, one is made, as by 'devreg init'. One that is there is replaced with\n"
+         "--force only, and keeps its owner; changes since the backup are lost with it, also\n"
+         "from the log. A running broker goes by the new one when this returns: keys that it\n"
+         "does not know end, and so do their connections. If it does not, this says so.\n"
+         "--dry-run only reads FILE.",
+     .examples = "  sudo devreg restore --dry-run /srv/backup/devreg-2027-01-31.mdb\n"
+                 "  sudo devreg restore --force /srv/backup/devreg-2027-01-31.mdb\n"
+                 "  sudo devreg -r /srv/copy restore --user broker devreg.mdb",
+     .words_min = 1,
+     .words_max = 1,
+     .need = NEED_NOTHING,
+     .options = BIT(FORCE) | BIT(ACCEPT_DAMAGE) | BIT(USER) | BIT(DRY_RUN),
+     .run = cmd_restore},
 };
 
 const size_t command_count = sizeof commands / sizeof *commands;

@@ -80,6 +80,11 @@ const struct option_row option_rows[OPT_COUNT] = {
                           "the role that its 'pattern' lines become (else 'patterns')"},
     [OPT_DYNSEC] = {"dynsec", 0, "FILE", false,
                     "all of the dynamic-security plugin's dynamic-security.json"},
+    [OPT_FORCE] = {"force", 0, NULL, false, "replace the registry that is there"},
+    [OPT_ACCEPT_DAMAGE] = {"accept-damage", 0, NULL, false,
+                           "even if some of its records are damaged: those deny"},
+    [OPT_KEEP] = {"keep", 0, "TIME|N", false,
+                  "what stays: 90d, a date (since then), or a number: the newest N"},
 };
 
 bool arguments_init(struct arguments *arguments, int argc)

@@ -67,6 +67,9 @@ enum option {
     OPT_ACL_FILE,
     OPT_PATTERN_ROLE,
     OPT_DYNSEC,
+    OPT_FORCE,
+    OPT_ACCEPT_DAMAGE,
+    OPT_KEEP,
     OPT_COUNT
 };
 

@@ -16,7 +16,8 @@ static const struct {
     double before, share;
 } steps[] = {[STEP_READ] = {"Reading", 0, 0.2},     [STEP_SELECT] = {"Selecting", 0, 0.3},
              [STEP_CHECK] = {"Checking", 0.2, 0.1}, [STEP_KEYS] = {"Keys", 0.3, 0.3},
-             [STEP_STORE] = {"Storing", 0.6, 0.3},  [STEP_SAVE] = {"Saving", 0.9, 0.1}};
+             [STEP_STORE] = {"Storing", 0.6, 0.3},  [STEP_SAVE] = {"Saving", 0.9, 0.1},
+             [STEP_COPY] = {"Copying", 0, 0.5},     [STEP_VERIFY] = {"Verifying", 0.5, 0.5}};
 
 static int64_t clock_ms(void)
 {
@@ -142,7 +143,13 @@ void progress_step(struct progress *progress, enum step step, uint64_t total)
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t devices)
 {
-    if (progress->terminal < 0 || progress->calls++ % CALLS_PER_LOOK)
+    if (progress->calls++ % CALLS_PER_LOOK == 0)
+        progress_draw(progress, done, devices);
+}
+
+void progress_draw(struct progress *progress, uint64_t done, uint64_t devices)
+{
+    if (progress->terminal < 0)
         return;
     int64_t now = clock_ms();
     if (now - progress->shown >= EVERY_MS && now - progress->begin >= EVERY_MS)

@@ -11,7 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum step { STEP_READ, STEP_SELECT, STEP_CHECK, STEP_KEYS, STEP_STORE, STEP_SAVE };
+enum step {
+    STEP_READ,
+    STEP_SELECT,
+    STEP_CHECK,
+    STEP_KEYS,
+    STEP_STORE,
+    STEP_SAVE,
+    STEP_COPY, /* and STEP_VERIFY: of a backup */
+    STEP_VERIFY
+};
 
 struct progress {
     int terminal; /* -1 for none */
@@ -31,6 +40,9 @@ void progress_step(struct progress *progress, enum step step, uint64_t total);
 
 /* So far: `done` of the step's total, and so many devices. Cheap enough to be called for each. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t devices);
+
+/* The same for who calls it seldom. */
+void progress_draw(struct progress *progress, uint64_t done, uint64_t devices);
 
 /* Wipes the line, before something else is said. */
 void progress_clear(struct progress *progress);

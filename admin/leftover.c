@@ -1,0 +1,38 @@
+#include "admin/leftover.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { ENDING = sizeof ending / sizeof *ending };
+
+/* A handler has nowhere else to look. */
+static const char *volatile left_path;
+static void (*volatile left_remove)(const char *path);
+
+static void remove_and_end(int number)
+{
+    left_remove(left_path);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static void handle(void (*handler)(int))
+{
+    for (size_t i = 0; i < ENDING; i++) {
+        if (signal(ending[i], handler) == SIG_IGN)
+            (void)signal(ending[i], SIG_IGN);
+    }
+}
+
+void leftover_begin(const char *path, void (*remove)(const char *path))
+{
+    left_path = path;
+    left_remove = remove;
+    handle(remove_and_end);
+}
+
+void leftover_end(void)
+{
+    handle(SIG_DFL);
+}

@@ -1,0 +1,50 @@
+#include "admin/places.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/complain.h"
+
+#define BROKER_USER "mosquitto"
+
+enum status broker_user_find(struct call *call, const struct passwd **user)
+{
+    const char *name = call_option(call, OPT_USER);
+    if (name) {
+        *user = getpwnam(name);
+        return *user ? STATUS_DONE
+                     : complain(call, STATUS_NO,
+                                "--user '" SHOWN "': there is no such account; name the one that "
+                                "the broker runs as",
+                                name);
+    }
+    *user = geteuid() == 0 ? getpwnam(BROKER_USER) : NULL;
+    if (!*user)
+        *user = getpwuid(geteuid());
+    return *user ? STATUS_DONE
+                 : complain(call, STATUS_FAILED, "this user has no account: name one with --user");
+}
+
+enum status places_complain(struct call *call, enum err e)
+{
+    const char *dir = call->dir;
+    if (e == ERR_EXISTS)
+        return complain(call, STATUS_NO, SHOWN ": a registry is there already; nothing was changed",
+                        dir);
+    if (e == ERR_INVALID)
+        return complain(call, STATUS_NO,
+                        SHOWN ": it holds other files: name a directory that is empty or new", dir);
+    struct stat info;
+    if (e != ERR_PERMISSION && stat(dir, &info) == 0 && !S_ISDIR(info.st_mode))
+        return complain(call, STATUS_NO, SHOWN ": it is no directory: name another with -r", dir);
+    if (e == ERR_NOT_FOUND || e == ERR_NO_REGISTRY)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": the directory above it is not there: make that first", dir);
+    if (e == ERR_PERMISSION)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": %s; run it as root, as with sudo, or name a directory of yours "
+                              "with -r",
+                        dir, err_text(e));
+    return complain_err(call, e);
+}
