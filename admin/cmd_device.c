@@ -131,6 +131,24 @@ static enum status remove_many(struct call *call)
     return change_many(call, &change);
 }
 
+/* What a damaged record held is not known, nor how its id was spelled: everything is to be looked
+ * at afresh. */
+static enum status remove_device(struct call *call, const char *id)
+{
+    char twin[DEVICE_ID_MAX + 1];
+    bool damaged = registry_find_twin(call->registry, id, twin) == ERR_DAMAGED;
+    enum err e = damaged ? registry_remove_damaged(call->registry, id)
+                         : registry_remove_device(call->registry, id);
+    enum status status = device_error(call, e, id);
+    if (status) {
+        change_end(call);
+        return status;
+    }
+    if (damaged)
+        detail_add(call, "%s, whose record was damaged", id);
+    return change_commit(call, LOG_REMOVE, damaged ? LOG_BULK : LOG_DEVICE, damaged ? "" : id);
+}
+
 static enum status remove_one(struct call *call)
 {
     const char *id = call_word(call, 0);
@@ -139,12 +157,7 @@ static enum status remove_one(struct call *call)
         status = change_begin(call);
     if (status)
         return status;
-    status = device_error(call, registry_remove_device(call->registry, id), id);
-    if (status) {
-        change_end(call);
-        return status;
-    }
-    status = change_commit(call, LOG_REMOVE, LOG_DEVICE, id);
+    status = remove_device(call, id);
     if (!status && call->json)
         (void)printf("{\"device\":\"%s\",\"removed\":true}\n", id); /* an id needs no escapes */
     else if (!status)

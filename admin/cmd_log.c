@@ -1,5 +1,6 @@
 /* devreg log: the change log, the oldest entry first. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@ struct query {
     const char *subject;
     int64_t since;
     uint64_t limit; /* 0 for all */
+    uint64_t after; /* where the walk begins */
+    bool damaged;   /* entries were stepped over */
 };
 
 static enum status take_subject(struct call *call, struct query *query)
@@ -68,24 +71,36 @@ static cJSON *entry_to_json(const struct log_entry *entry, enum shape shape)
     json_text(row, "verb", log_verb_name(entry->verb));
     if (shape != SHAPE_JSON)
         json_text(row, "subject", subject);
-    else if (entry->kind != LOG_BULK)
+    else if (role || entry->kind == LOG_DEVICE)
         json_text(row, role ? "role" : "device", entry->subject);
     json_text(row, "detail", entry->detail);
     return row;
 }
 
+/* The next entry that can be read; what is damaged is told and stepped over. */
+static enum err step(struct call *call, struct query *query, struct log_entry *entry, bool told)
+{
+    enum err e;
+    while ((e = registry_next_entry(call->registry, entry->seq, entry)) == ERR_DAMAGED) {
+        if (told)
+            warn("entry %" PRIu64 " of the log is damaged; see 'devreg check'", entry->seq);
+        query->damaged = true;
+    }
+    return e;
+}
+
 /* Goes over the wanted entries in short scopes: counts them, and prints those behind the first
  * `skip` where there is a listing. ERR_NOT_FOUND at the end. */
-static enum err walk(struct call *call, const struct query *query, struct listing *listing,
-                     uint64_t skip, uint64_t *count)
+static enum err walk(struct call *call, struct query *query, struct listing *listing, uint64_t skip,
+                     uint64_t *count)
 {
-    struct log_entry entry = {.seq = 0};
+    struct log_entry entry = {.seq = query->after};
     enum err e = ERR_OK;
     *count = 0;
     while (!e) {
         e = registry_read(call->registry);
         for (size_t i = 0; i < LISTING_ROWS && !e; i++) {
-            e = registry_next_entry(call->registry, entry.seq, &entry);
+            e = step(call, query, &entry, listing != NULL);
             if (!e && is_wanted(query, &entry) && (*count)++ >= skip && listing)
                 listing_add(listing, entry_to_json(&entry, listing->shape));
         }
@@ -93,6 +108,29 @@ static enum err walk(struct call *call, const struct query *query, struct listin
         if (listing)
             listing_flush(listing);
     }
+    return e;
+}
+
+/* How many of the wanted entries come before the newest `limit`. Where all are wanted the walk
+ * begins there: the log has no gaps. */
+static enum err find_begin(struct call *call, struct query *query, uint64_t *skip)
+{
+    uint64_t count, last;
+    enum err e;
+    *skip = 0;
+    if (!query->limit)
+        return ERR_OK;
+    if (query->kind != LOG_BULK || query->since) {
+        e = walk(call, query, NULL, 0, &count);
+        *skip = count > query->limit ? count - query->limit : 0;
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    e = registry_read(call->registry);
+    if (!e)
+        e = registry_last_entry(call->registry, &last);
+    registry_end(call->registry);
+    if (!e)
+        query->after = last > query->limit ? last - query->limit : 0;
     return e;
 }
 
@@ -105,18 +143,17 @@ enum status cmd_log(struct call *call)
                                             {"detail", "DETAIL", CELL_PLAIN}};
     struct query query = {.limit = 0};
     struct listing listing;
-    uint64_t count = 0, skip = 0;
-    enum err e = ERR_NOT_FOUND;
+    uint64_t count, skip;
     enum status status = take_query(call, &query);
     if (status)
         return status;
-    if (query.limit)
-        e = walk(call, &query, NULL, 0, &count);
-    if (e != ERR_NOT_FOUND)
+    enum err e = find_begin(call, &query, &skip);
+    if (e)
         return complain_err(call, e);
-    skip = count > query.limit ? count - query.limit : 0;
     listing_begin(&listing, call, columns, sizeof columns / sizeof *columns);
     e = walk(call, &query, &listing, skip, &count);
     listing_end(&listing);
-    return e == ERR_NOT_FOUND ? STATUS_DONE : complain_err(call, e);
+    if (e != ERR_NOT_FOUND)
+        return complain_err(call, e);
+    return query.damaged ? complain_damaged(call) : STATUS_DONE;
 }

@@ -10,9 +10,21 @@
 #include "admin/output.h"
 #include "admin/record_json.h"
 
+/* One whose record is damaged gives way where that is asked for. */
+static enum err role_put(struct call *call, struct role *role)
+{
+    struct role there;
+    enum err e = registry_get_role(call->registry, role->name, &there);
+    if (!e)
+        role_clear(&there);
+    if (e == ERR_DAMAGED && call_option(call, OPT_FORCE))
+        return registry_renew_role(call->registry, role);
+    return registry_put_role(call->registry, role);
+}
+
 static enum status role_store(struct call *call, struct role *role)
 {
-    enum err e = registry_put_role(call->registry, role);
+    enum err e = role_put(call, role);
     if (e == ERR_EXISTS)
         return complain(call, STATUS_NO, "@%s: it is there already; see 'devreg role show %s'",
                         role->name, role->name);

@@ -224,10 +224,34 @@ static enum err read_log(struct watch *watch, bool *more)
     return e == ERR_NOT_FOUND || e == ERR_DAMAGED ? ERR_OK : e;
 }
 
-static enum err look_at_registry(struct watch *watch)
+/* Another registry was put in its place: what is new there is the entry that tells of it. */
+static enum err reopen(struct watch *watch)
+{
+    struct registry *registry = watch->call->registry;
+    enum err e = registry_reopen(registry);
+    if (e == ERR_BUSY)
+        return ERR_OK; /* again at the next look */
+    if (!e)
+        e = registry_read(registry);
+    if (e)
+        return e;
+    e = registry_last_entry(registry, &watch->entry);
+    registry_end(registry);
+    watch->entry -= watch->entry > 0;
+    watch->commit = 0;
+    return e;
+}
+
+/* `often` is no: only where something was committed is it asked whether that is still the registry.
+ */
+static enum err look_at_registry(struct watch *watch, bool often)
 {
     bool more = registry_last_commit(watch->call->registry) != watch->commit;
     enum err e = ERR_OK;
+    if ((more || often) && !registry_in_place(watch->call->registry)) {
+        e = reopen(watch);
+        more = registry_in_place(watch->call->registry);
+    }
     while (more && !e && !ferror(stdout)) {
         e = read_log(watch, &more);
         add_missed(watch, &watch->missed);
@@ -263,21 +287,19 @@ static enum store_told state_of_store(const struct presence_view *view)
 static void tell_of_store(struct watch *watch, bool again)
 {
     enum store_told now = state_of_store(&watch->presence.view);
-    const char *dir = watch->call->dir;
+    const char *dir = watch->call->presence;
     if (now == watch->told && !(again && now == TOLD_FINE))
         return;
     if (now == TOLD_MISSING)
-        warn("there is no presence in " SHOWN "/" PRESENCE_SUBDIR
-             ": the broker makes it when it starts with devreg.so",
+        warn("there is no presence in " SHOWN ": the broker makes it when it starts with devreg.so",
              dir);
     else if (now == TOLD_UNREADABLE)
-        warn("the presence in " SHOWN "/" PRESENCE_SUBDIR
-             " cannot be read: %s; only changes of the registry are shown",
+        warn("the presence in " SHOWN " cannot be read: %s; only changes of the registry are shown",
              dir, err_text(watch->presence.view.error));
     else if (now == TOLD_OFF)
         warn("the broker notes no presence: run it with plugin_opt_presence on");
     else
-        tell("The presence in " SHOWN "/" PRESENCE_SUBDIR " is %s.", dir,
+        tell("The presence in " SHOWN " is %s.", dir,
              watch->told == TOLD_FINE ? "another one now" : "there now");
     watch->told = now;
 }
@@ -328,7 +350,7 @@ static enum status watch_on(struct watch *watch)
     for (int looks = 0; !stop && !e && !ferror(stdout); looks = (looks + 1) % LOOKS_A_SECOND) {
         bool again = looks == 0 && presence_follow_again(&watch->presence);
         tell_of_store(watch, again); /* before its news */
-        e = look_at_registry(watch);
+        e = look_at_registry(watch, looks == 0);
         look_at_presence(watch);
         tell_of_store(watch, false);
         stop = stop_wait(PAUSE_MS);

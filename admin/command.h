@@ -26,7 +26,7 @@ enum status {
     STATUS_FAILED = 3  /* the system failed */
 };
 
-enum { COMPLAINT_MAX = 1023, WORDS_ANY = 1000 };
+enum { COMPLAINT_MAX = 1023, WORDS_ANY = 1000, DIRECTORY_MAX = 1000 };
 
 /* What a verb needs open. */
 enum need { NEED_NOTHING, NEED_READ, NEED_WRITE };
@@ -52,7 +52,8 @@ struct call {
     const struct command *command;
     struct arguments arguments;
     bool json;
-    const char *dir; /* the registry's */
+    const char *dir;                                           /* the registry's */
+    char presence[DIRECTORY_MAX + sizeof PRESENCE_SUBDIR + 1]; /* of the presence store */
     int64_t now;
     char who[LOG_WHO_MAX + 1];         /* stands in the change log */
     struct registry *registry;         /* open as the command needs it, or NULL */

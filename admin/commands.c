@@ -3,7 +3,7 @@
 
 #define BIT(name)     OPTION_BIT(OPT_##name)
 #define DEVICE_FIELDS (BIT(SET) | BIT(EXPIRES) | BIT(NOTE) | BIT(CLIENT_ID))
-#define MANY          (BIT(WHERE) | BIT(YES) | BIT(DRY_RUN))
+#define MANY          (BIT(WHERE) | BIT(YES) | BIT(DRY_RUN) | BIT(PRESENCE_STORE))
 #define ID_OR_WHERE   "ID | --where CONDITION"
 
 #define WHERE_DETAILS                                                                              \
@@ -121,7 +121,8 @@ const struct command commands[] = {
      .need = NEED_READ,
      .options = BIT(ONLY_STATE) | BIT(ONLY_ROLE) | BIT(ONLY_SET) | BIT(ONLY_ONLINE) |
                 BIT(ONLY_OFFLINE) | BIT(OFFLINE_FOR) | BIT(NEVER_SEEN) | BIT(EXPIRING) |
-                BIT(UNUSED_KEY) | BIT(WHERE) | BIT(FIRST) | BIT(AFTER) | BIT(COLUMNS),
+                BIT(UNUSED_KEY) | BIT(WHERE) | BIT(FIRST) | BIT(AFTER) | BIT(COLUMNS) |
+                BIT(PRESENCE_STORE),
      .run = cmd_list},
     {.name = "show",
      .words = "ID",
@@ -131,6 +132,7 @@ const struct command commands[] = {
      .words_min = 1,
      .words_max = 1,
      .need = NEED_READ,
+     .options = BIT(PRESENCE_STORE),
      .run = cmd_show},
     {.name = "set",
      .words = ID_OR_WHERE " [NAME=VALUE...]",
@@ -199,13 +201,15 @@ const struct command commands[] = {
     {.name = "role add",
      .words = "NAME",
      .summary = "Add a role: rules that many devices share",
-     .details = "It begins without rules; 'devreg allow @NAME ...' adds them.",
+     .details =
+         "It begins without rules; 'devreg allow @NAME ...' adds them. With --force it takes\n"
+         "the place of a role whose record is damaged: what that one denied is forgotten.",
      .examples = "  devreg role add pump --note 'all pumps'\n"
                  "  devreg allow @pump publish 'site/%{site}/%u/#'",
      .words_min = 1,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(NOTE),
+     .options = BIT(FORCE) | BIT(NOTE),
      .run = cmd_role_add},
     {.name = "role list",
      .summary = "List the roles",
@@ -267,7 +271,7 @@ const struct command commands[] = {
      .words_min = 3,
      .words_max = 3,
      .need = NEED_READ,
-     .options = BIT(AS_CLIENT),
+     .options = BIT(PRESENCE_STORE) | BIT(AS_CLIENT),
      .run = cmd_explain},
     {.name = "log",
      .summary = "Show who changed what, and when",
@@ -300,6 +304,7 @@ const struct command commands[] = {
      .words_min = 0,
      .words_max = WORDS_ANY,
      .need = NEED_READ,
+     .options = BIT(PRESENCE_STORE),
      .run = cmd_watch},
     {.name = "stats",
      .summary = "Count devices, who is online, credentials, refusals, bytes",
@@ -309,14 +314,21 @@ const struct command commands[] = {
      .examples = "  devreg stats\n"
                  "  devreg stats --json",
      .need = NEED_READ,
+     .options = BIT(PRESENCE_STORE),
      .run = cmd_stats},
     {.name = "check",
-     .summary = "Check every record, and the owners and modes of the files",
+     .summary = "Check every record, the files' owners and modes, and devreg.so",
      .details =
-         "Exit status 0: all is well; 1: there are findings, each with what to do. Imported\n"
+         "Exit status 0: all is well; 1: there are findings, each with what to do. It reads\n"
+         "every record and its checksum, compares what is counted, looks at who may read and\n"
+         "write the files, and at which version of devreg.so is installed and ran last.\n"
+         "--repair counts anew how many devices there are, and hold each role. Imported\n"
          "passwords are listed, too, and are no finding.",
-     .examples = "  sudo devreg check",
-     .need = NEED_READ,
+     .examples = "  sudo devreg check\n"
+                 "  sudo devreg check --repair\n"
+                 "  sudo devreg check --plugin /opt/mosquitto/devreg.so",
+     .need = NEED_NOTHING,
+     .options = BIT(PRESENCE_STORE) | BIT(PLUGIN) | BIT(REPAIR),
      .run = cmd_check},
     {.name = "export",
      .words = "[FILE]",

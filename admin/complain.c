@@ -35,8 +35,8 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_TOO_MANY] = "remove some first",
     [ERR_FULL] = "make room on the disk, then try again",
     [ERR_BUSY] = "try again when the other devreg is done",
-    [ERR_DAMAGED] = "restore it from an export",
-    [ERR_BROKEN] = "restore it from an export",
+    [ERR_DAMAGED] = "restore a backup, or import an export into a new one",
+    [ERR_BROKEN] = "restore a backup, or import an export into a new one",
     [ERR_OTHER_STORE] = "name the registry's own directory",
     [ERR_TOO_NEW] = "upgrade this devreg",
     [ERR_FILESYSTEM] = "keep it on a local disk",
@@ -45,6 +45,11 @@ static const char *const advice[ERR_COUNT] = {
     [ERR_RANDOM] = "see the system's log",
     [ERR_IO] = "see the system's log; the disk may be failing",
 };
+
+const char *err_remedy(enum err e)
+{
+    return (unsigned)e < ERR_COUNT && advice[e] ? advice[e] : "see 'devreg check'";
+}
 
 const char *file_remedy(int code)
 {
@@ -101,7 +106,7 @@ enum status complain_err(struct call *call, enum err e)
         return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; run it as %s%s", dir,
                         err_text(e), owner_of(dir), geteuid() == 0 ? "" : ", as with sudo");
     return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; %s", dir, err_text(e),
-                    (unsigned)e < ERR_COUNT && advice[e] ? advice[e] : "see 'devreg check'");
+                    err_remedy(e));
 }
 
 enum status check_device_id(struct call *call, const char *id)

@@ -16,8 +16,6 @@
 #include "admin/secret.h"
 #include "registry/text.h"
 
-enum { DIRECTORY_MAX = 1000 };
-
 /* A descriptor 0 to 2 that the caller closed would become that of the next file opened, which is
  * the registry's. It is taken here, and opened the wrong way round: using it still fails. */
 static bool take_closed_descriptors(void)
@@ -67,22 +65,43 @@ static void close_registry(struct call *call)
     call->registry = NULL;
 }
 
-static enum status take_directory(struct call *call)
+/* The option, or else the variable; NULL where neither names anything. */
+static const char *named(const struct call *call, enum option option, const char *variable)
 {
-    const char *given = call_option(call, OPT_REGISTRY);
-    const char *variable = getenv("DEVREG_REGISTRY");
-    call->dir = given ? given : variable && *variable ? variable : REGISTRY_DIR;
-    if (*call->dir && text_is_plain(call->dir, DIRECTORY_MAX))
+    const char *given = call_option(call, option);
+    if (given)
+        return given;
+    given = getenv(variable);
+    return given && *given ? given : NULL;
+}
+
+static enum status check_directory(struct call *call, const char *whose, const char *dir)
+{
+    if (*dir && text_is_plain(dir, DIRECTORY_MAX))
         return STATUS_DONE;
     return complain(call, STATUS_MISUSE,
-                    "the registry's directory '" SHOWN "': it has 1 to %d bytes of UTF-8 without "
-                    "control characters",
-                    call->dir, DIRECTORY_MAX);
+                    "the %s directory '" SHOWN "': it has 1 to %d bytes of UTF-8 without control "
+                    "characters",
+                    whose, dir, DIRECTORY_MAX);
+}
+
+static enum status take_directories(struct call *call)
+{
+    const char *dir = named(call, OPT_REGISTRY, "DEVREG_REGISTRY");
+    const char *presence = named(call, OPT_PRESENCE_STORE, "DEVREG_PRESENCE_STORE");
+    call->dir = dir ? dir : REGISTRY_DIR;
+    enum status status = check_directory(call, "registry's", call->dir);
+    if (!status && presence)
+        status = check_directory(call, "presence store's", presence);
+    if (!status)
+        snprintf(call->presence, sizeof call->presence, "%s%s", presence ? presence : call->dir,
+                 presence ? "" : "/" PRESENCE_SUBDIR);
+    return status;
 }
 
 static enum status run_command(struct call *call)
 {
-    enum status status = take_directory(call);
+    enum status status = take_directories(call);
     if (!status)
         status = secrets_guard(call); /* the registry's own is in memory from when it is opened */
     if (status)

@@ -70,6 +70,9 @@ enum option {
     OPT_FORCE,
     OPT_ACCEPT_DAMAGE,
     OPT_KEEP,
+    OPT_PRESENCE_STORE,
+    OPT_PLUGIN,
+    OPT_REPAIR,
     OPT_COUNT
 };
 

@@ -9,7 +9,7 @@ static struct file_mark mark_of(const struct call *call, const char *name)
 {
     char path[PATH_SIZE];
     struct stat info;
-    int length = snprintf(path, sizeof path, "%s/" PRESENCE_SUBDIR "/%s", call->dir, name);
+    int length = snprintf(path, sizeof path, "%s/%s", call->presence, name);
     if (length < 0 || length >= PATH_SIZE || stat(path, &info) != 0)
         return (struct file_mark){0};
     return (struct file_mark){info.st_dev, info.st_ino};

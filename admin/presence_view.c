@@ -1,20 +1,12 @@
 #include "admin/presence_view.h"
 
-#include <stdio.h>
-
 #include "admin/complain.h"
 #include "registry/text.h"
 
-enum { PATH_SIZE = 4096 };
-
 void presence_view_open(struct presence_view *view, const struct call *call)
 {
-    char path[PATH_SIZE];
-    *view = (struct presence_view){.error = ERR_INVALID};
-    int length = snprintf(path, sizeof path, "%s/" PRESENCE_SUBDIR, call->dir);
-    if (length < 0 || length >= PATH_SIZE)
-        return;
-    view->error = store_open(&view->store, path, STORE_PRESENCE, STORE_READ);
+    *view = (struct presence_view){0};
+    view->error = store_open(&view->store, call->presence, STORE_PRESENCE, STORE_READ);
     if (view->error) {
         view->store = NULL;
         return;
@@ -83,14 +75,13 @@ enum status presence_view_check(const struct presence_view *view, struct call *c
 {
     if (!view->txn && view->error == ERR_NO_REGISTRY)
         return complain(call, STATUS_FAILED,
-                        "--%s: there is no presence in " SHOWN "/" PRESENCE_SUBDIR
+                        "--%s: there is no presence in " SHOWN
                         "; the broker makes it when it starts with devreg.so",
-                        asked, call->dir);
+                        asked, call->presence);
     if (!view->txn)
         return complain(
-            call, STATUS_FAILED,
-            "--%s: the presence in " SHOWN "/" PRESENCE_SUBDIR " cannot be read: %s; %s", asked,
-            call->dir, err_text(view->error),
+            call, STATUS_FAILED, "--%s: the presence in " SHOWN " cannot be read: %s; %s", asked,
+            call->presence, err_text(view->error),
             view->error == ERR_PERMISSION ? "run it as root, as with sudo"
                                           : "the broker makes a damaged one anew when it starts");
     if (view->off)

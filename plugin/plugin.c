@@ -7,8 +7,12 @@
 #include "plugin/login.h"
 #include "plugin/stranger.h"
 #include "plugin/turn.h"
+#include "registry/fit.h"
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* For `devreg check`, which looks for it in the file. */
+static const char fit_mark[] __attribute__((used)) = FIT_MARK DEVREG_VERSION "\n";
 
 /* The only global: the broker loads the plugin once or several times, and gives no place that these
  * share. */

@@ -326,9 +326,9 @@ static enum err store_open_or_make(struct presences *presences)
     return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
 }
 
-/* Notes the pattern of this run. In place of a job, since the broker serves nobody yet. */
-static enum err patterns_begin(struct presences *presences, struct patterns *patterns,
-                               const char *text)
+/* Notes the pattern and the version of this run. In place of a job, since the broker serves nobody
+ * yet. */
+static enum err run_begin(struct presences *presences, struct patterns *patterns, const char *text)
 {
     struct txn *txn;
     enum err e = txn_write(&txn, presences->store);
@@ -336,15 +336,20 @@ static enum err patterns_begin(struct presences *presences, struct patterns *pat
         return e;
     patterns_use(patterns, text);
     patterns_put(txn, patterns);
+    ran_version_put(txn, DEVREG_VERSION);
     return txn_commit(txn);
 }
 
-/* What the last run left: its patterns, and the counts. */
-static enum err look_back(struct presences *presences, struct patterns *patterns)
+/* What the last run left: its patterns, its version, and the counts. */
+static enum err look_back(struct presences *presences, struct patterns *patterns,
+                          bool *other_version)
 {
+    char version[VERSION_TEXT_MAX + 1];
     enum err e = txn_renew(presences->reader);
     if (e)
         return e;
+    *other_version = ran_version_get(presences->reader, version) != ERR_OK ||
+                     strcmp(version, DEVREG_VERSION) != 0;
     e = patterns_get(presences->reader, patterns);
     presences->owners = owners_exist(presences->reader);
     presences->walk.anew = store_is_anew(presences->reader);
@@ -358,12 +363,13 @@ static enum err walk_begin(struct presences *presences)
 {
     const char *text = presences->options->presence ? presences->options->presence_topic : "";
     struct patterns patterns;
-    enum err e = look_back(presences, &patterns);
+    bool other_version;
+    enum err e = look_back(presences, &patterns, &other_version);
     if (e)
         return e;
     const struct pattern *last = patterns_current(&patterns);
-    if (!last || strcmp(last->text, text) != 0)
-        e = patterns_begin(presences, &patterns, text);
+    if (!last || strcmp(last->text, text) != 0 || other_version)
+        e = run_begin(presences, &patterns, text);
     if (e)
         return e;
     if (!*text)

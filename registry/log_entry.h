@@ -24,6 +24,7 @@ enum log_verb {
     LOG_IMPORT,
     LOG_RESTORE,
     LOG_TRIM, /* of this log */
+    LOG_REPAIR,
     LOG_VERB_COUNT
 };
 

@@ -38,6 +38,7 @@ static struct bytes as_bytes(const struct presence_key *key)
 }
 
 static const struct bytes anew_key = {(const uint8_t *)"a", 1};
+static const struct bytes version_key = {(const uint8_t *)"v", 1};
 static const struct bytes patterns_key = {(const uint8_t *)"t", 1};
 
 enum err presence_get(struct txn *txn, const char *device, struct presence *presence)
@@ -148,6 +149,16 @@ bool store_is_anew(struct txn *txn)
 {
     struct bytes record;
     return txn_get(txn, anew_key, &record) != ERR_NOT_FOUND;
+}
+
+enum err ran_version_get(struct txn *txn, char version[static VERSION_TEXT_MAX + 1])
+{
+    return text_get(txn, version_key, version, VERSION_TEXT_MAX);
+}
+
+void ran_version_put(struct txn *txn, const char *version)
+{
+    text_put(txn, version_key, version);
 }
 
 void store_begins_anew(struct txn *txn)

@@ -13,6 +13,7 @@
  *                           restarts with what it saved: the device, and when it was cleared
  *   'a'                     the store is new, and Mosquitto may still restart with what it saved
  *                           before: what it shows then is of another store
+ *   'v'                     the version of the devreg.so that ran last
  *   'w' number, 8 B         the feed: presence_feed.h
  *
  * The scopes are those of store.h: txn_reader and txn_renew to read, txn_write to write.
@@ -38,6 +39,9 @@ MUST_CHECK enum err owner_get(struct txn *txn, const struct client_key *client,
 bool owners_exist(struct txn *txn);
 /* The pattern in use, "" where presence is off; ERR_NOT_FOUND before the plugin's first run. */
 MUST_CHECK enum err presence_topic_get(struct txn *txn, char topic[static RULE_FILTER_MAX + 1]);
+/* The version of the devreg.so that ran last; ERR_NOT_FOUND before its first run. */
+enum { VERSION_TEXT_MAX = 31 };
+MUST_CHECK enum err ran_version_get(struct txn *txn, char version[static VERSION_TEXT_MAX + 1]);
 /* May the broker show what is of a store before this one? In doubt yes. */
 bool store_is_anew(struct txn *txn);
 /* The patterns that messages stand under; none before the plugin's first run. */
@@ -69,6 +73,7 @@ void presence_put(struct txn *txn, const char *device, const struct presence *pr
                   const struct presence *before);
 void presence_delete(struct txn *txn, const char *device, const struct presence *before);
 void patterns_put(struct txn *txn, const struct patterns *patterns);
+void ran_version_put(struct txn *txn, const char *version);
 void store_begins_anew(struct txn *txn);
 void store_is_known(struct txn *txn);
 /* `topic` NULL: the record's pattern says it all. */

@@ -165,6 +165,14 @@ MUST_CHECK enum err registry_put_role(struct registry *registry, struct role *ro
 /* ERR_IN_USE while devices hold it. */
 MUST_CHECK enum err registry_remove_role(struct registry *registry, const char *name);
 
+/* Removes the device of that id, in any spelling, whose record is damaged; ERR_EXISTS where it is
+ * not, ERR_NOT_FOUND. What it held is not known, so everything is counted anew. */
+MUST_CHECK enum err registry_remove_damaged(struct registry *registry, const char *id);
+/* Stores a role in the place of one whose record is damaged; errors as above. */
+MUST_CHECK enum err registry_renew_role(struct registry *registry, struct role *role);
+/* Counts devices, and the holders of roles, anew: a walk. */
+MUST_CHECK enum err registry_recount(struct registry *registry);
+
 /* Appends to the change log. `subject` "" with LOG_BULK. `detail` is cut to LOG_DETAIL_MAX. */
 void registry_log(struct registry *registry, enum log_verb verb, enum log_kind kind,
                   const char *subject, const char *detail);

@@ -4,7 +4,19 @@
 
 #include "registry/record.h"
 #include "registry/registry_internal.h"
+#include "registry/role_counts.h"
 #include "registry/text.h"
+
+/* What to do about it. */
+#define RESTORE ": restore a backup"
+#define RECOUNT ": 'devreg check --repair' counts anew"
+#define TRIM    ": 'devreg log trim' takes it away with what is older"
+#define DAMAGED_DEVICE                                                                             \
+    ", so it is denied everything: 'devreg remove' it and add it again, or restore a backup"
+#define DAMAGED_ROLE                                                                               \
+    ", so its devices are denied everything: begin it anew with 'devreg role add --force', or "    \
+    "restore a backup"
+#define DAMAGED_ENTRY ", so 'devreg log' passes over it" TRIM
 
 struct check {
     struct registry *registry;
@@ -12,6 +24,9 @@ struct check {
     void (*report)(void *context, const char *what, const char *problem);
     void *context;
     uint64_t last_entry;
+    struct role_counts holders;
+    uint64_t generation; /* the highest of any device */
+    bool out_of_memory;
     uint64_t device_records; /* damaged ones too */
     uint64_t count;          /* of devices, as it is recorded */
     bool has_count;
@@ -20,12 +35,14 @@ struct check {
 static void find(struct check *check, struct bytes key, const char *problem)
 {
     char raw[KEY_MAX + 1] = {0}, name[64], what[96];
-    const char *kind = key.data[0] == KIND_DEVICE    ? "device"
-                       : key.data[0] == KIND_ROLE    ? "role"
-                       : key.data[0] == KIND_HOLDERS ? "count of holders of role"
-                       : key.data[0] == KIND_COUNT   ? "count of devices"
-                       : key.data[0] == KIND_LOG     ? "log entry"
-                                                     : NULL;
+    const char *kind = key.data[0] == KIND_DEVICE       ? "device"
+                       : key.data[0] == KIND_ROLE       ? "role"
+                       : key.data[0] == KIND_HOLDERS    ? "count of holders of role"
+                       : key.data[0] == KIND_COUNT      ? "count of devices"
+                       : key.data[0] == KIND_LOG        ? "log entry"
+                       : key.data[0] == KIND_GENERATION ? "last generation"
+                       : key.data[0] == KIND_SETTINGS   ? "settings"
+                                                        : NULL;
     size_t skip = kind ? 1 : 0; /* the letter that says the kind */
     size_t size = key.size - skip < KEY_MAX ? key.size - skip : KEY_MAX;
     memcpy(raw, key.data + skip, size);
@@ -49,17 +66,20 @@ static void check_device(struct check *check, struct bytes key, struct bytes rec
     uint64_t count;
     check->result->devices++;
     if (device_decode(&device, record)) {
-        find(check, key, "does not decode");
+        find(check, key, "does not decode" DAMAGED_DEVICE);
         return;
     }
     if (!key_is(key, KIND_DEVICE, device.id))
-        find(check, key, "stands under another device's name");
+        find(check, key, "stands under another device's name" RESTORE);
     if (!device_plausible(&device))
-        find(check, key, "holds a name or a text that no device can have");
+        find(check, key, "holds a name or a text that no device can have" RESTORE);
     for (size_t i = 0; i < device.role_count; i++) {
         if (registry_role_holders(check->registry, device.roles[i], &count) != ERR_OK)
-            find(check, key, "holds a role that is not there");
+            find(check, key, "holds a role that is not there, so it is denied everything" RESTORE);
     }
+    if (device.generation > check->generation)
+        check->generation = device.generation;
+    check->out_of_memory |= role_counts_add(&check->holders, &device) != ERR_OK;
     device_clear(&device);
 }
 
@@ -69,13 +89,13 @@ static void check_role(struct check *check, struct bytes key, struct bytes recor
     uint64_t count;
     check->result->roles++;
     if (role_decode(&role, record)) {
-        find(check, key, "does not decode");
+        find(check, key, "does not decode" DAMAGED_ROLE);
         return;
     }
     if (!key_is(key, KIND_ROLE, role.name))
-        find(check, key, "stands under another role's name");
+        find(check, key, "stands under another role's name" RESTORE);
     if (registry_role_holders(check->registry, role.name, &count) != ERR_OK)
-        find(check, key, "has no count of its holders");
+        find(check, key, "has no count of its holders" RECOUNT);
     role_clear(&role);
 }
 
@@ -84,38 +104,27 @@ static void check_entry(struct check *check, struct bytes key, struct bytes reco
     struct log_entry entry;
     check->result->entries++;
     if (key.size != LOG_KEY_SIZE || entry_decode(&entry, record)) {
-        find(check, key, "does not decode");
+        find(check, key, "does not decode" DAMAGED_ENTRY);
         return;
     }
     uint64_t seq = entry_of_key(key);
     if (check->last_entry && seq != check->last_entry + 1)
-        find(check, key, "follows a gap");
+        find(check, key, "follows a gap: what was changed there is not known any more" TRIM);
     check->last_entry = seq;
 }
 
-/* How many devices hold the role really? A walk for each role: there are few. */
+/* Devices come before: 'd' is below 'h'. */
 static void check_holders(struct check *check, struct bytes key, struct bytes record)
 {
     char role[KEY_MAX + 1] = {0};
-    struct device device;
-    uint64_t counted = 0;
     struct unpack u = {.rest = record};
     uint64_t said = unpack_number(&u, UINT64_MAX);
     memcpy(role, key.data + 1, key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX);
-    char after[DEVICE_ID_MAX + 1] = "";
-    for (;;) {
-        enum err e = registry_next_device(check->registry, after, &device);
-        if (e && e != ERR_DAMAGED)
-            break;
-        (void)text_copy(after, DEVICE_ID_MAX, device.id);
-        if (e)
-            continue;
-        for (size_t i = 0; i < device.role_count; i++)
-            counted += key_is(key, KIND_HOLDERS, device.roles[i]);
-        device_clear(&device);
-    }
-    if (!unpack_done(&u) || said != counted)
-        find(check, key, "is wrong");
+    const struct key_text of = key_of_name(KIND_ROLE, role);
+    if (txn_get(check->registry->txn, key_bytes(&of), &record) == ERR_NOT_FOUND)
+        find(check, key, "is of a role that is not there" RECOUNT);
+    else if (!unpack_done(&u) || said != role_counts_get(&check->holders, role))
+        find(check, key, "is wrong" RECOUNT);
 }
 
 static void check_count(struct check *check, struct bytes key, struct bytes record)
@@ -148,7 +157,25 @@ static void check_record(struct check *check, struct bytes key, struct bytes rec
     case KIND_GENERATION: /* read when the registry was opened, or by the next add */
         break;
     default:
-        find(check, key, "is of no known kind");
+        find(check, key, "is of no known kind: a newer devreg may have made it; upgrade this one");
+    }
+}
+
+static const char *damaged_problem(uint8_t kind)
+{
+    switch (kind) {
+    case KIND_DEVICE:
+        return "is damaged" DAMAGED_DEVICE;
+    case KIND_ROLE:
+        return "is damaged" DAMAGED_ROLE;
+    case KIND_LOG:
+        return "is damaged" DAMAGED_ENTRY;
+    case KIND_HOLDERS:
+    case KIND_COUNT:
+    case KIND_GENERATION:
+        return "is damaged" RECOUNT;
+    default:
+        return "is damaged" RESTORE;
     }
 }
 
@@ -168,10 +195,27 @@ static enum err check_kind(struct check *check, uint8_t kind)
         after.size = key.size;
         check->device_records += kind == KIND_DEVICE;
         if (e)
-            find(check, after, "is damaged: its seal does not fit");
+            find(check, after, damaged_problem(kind));
         else
             check_record(check, after, record);
     }
+}
+
+static enum err check_all(struct check *check)
+{
+    for (unsigned kind = 0; kind <= UINT8_MAX - 1; kind++) {
+        enum err e = check_kind(check, (uint8_t)kind);
+        if (e)
+            return e;
+    }
+    if (!check->has_count || check->count != check->device_records)
+        find(check, (struct bytes){(const uint8_t[]){KIND_COUNT}, 1}, "is wrong" RECOUNT);
+    uint64_t generation;
+    if (generation_read(check->registry, &generation) != ERR_DAMAGED &&
+        generation < check->generation)
+        find(check, (struct bytes){(const uint8_t[]){KIND_GENERATION}, 1},
+             "is below that of a device" RECOUNT);
+    return check->out_of_memory ? ERR_NO_MEMORY : ERR_OK;
 }
 
 enum err registry_check(struct registry *registry, struct registry_check *result,
@@ -181,12 +225,7 @@ enum err registry_check(struct registry *registry, struct registry_check *result
     struct check check = {
         .registry = registry, .result = result, .report = report, .context = context};
     *result = (struct registry_check){0};
-    for (unsigned kind = 0; kind <= UINT8_MAX - 1; kind++) {
-        enum err e = check_kind(&check, (uint8_t)kind);
-        if (e)
-            return e;
-    }
-    if (!check.has_count || check.count != check.device_records)
-        find(&check, (struct bytes){(const uint8_t[]){KIND_COUNT}, 1}, "is wrong");
-    return ERR_OK;
+    enum err e = check_all(&check);
+    role_counts_clear(&check.holders);
+    return e;
 }
