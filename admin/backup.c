@@ -1,14 +1,18 @@
 #include "admin/backup.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/complain.h"
 
+/* Without what to do about it in a registry. */
 static void note_finding(void *context, const char *what, const char *problem)
 {
     struct backup_facts *facts = context;
+    const char *end = strchr(problem, ':');
     if (!*facts->finding)
-        snprintf(facts->finding, sizeof facts->finding, "%s %s", what, problem);
+        snprintf(facts->finding, sizeof facts->finding, "%s %.*s", what,
+                 end ? (int)(end - problem) : (int)strlen(problem), problem);
 }
 
 /* The time of the newest entry of the log. */

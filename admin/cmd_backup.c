@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,8 +82,11 @@ static uint64_t pages_in_use(struct call *call)
     return used;
 }
 
+/* `path` is NULL for stdout. */
 static enum status complain_copy(struct call *call, const char *path, enum err e, int code)
 {
+    if (code && !path)
+        return complain_file(call, "stdout", code);
     if (code)
         return complain(call, STATUS_FAILED, SHOWN ": %s; nothing was kept; %s", path,
                         strerror(code), file_remedy(code));
@@ -199,14 +203,15 @@ static enum status backup_to_stdout(struct call *call)
     if (!e) {
         e = store_copy(registry_store(call->registry), STDOUT_FILENO, &code);
         if (e)
-            return complain_copy(call, "stdout", e, code);
+            return complain_copy(call, NULL, e, code);
         return complain_findings(call, "stdout", &facts);
     }
-    return complain_copy(call, "stdout", e, 0);
+    return complain_copy(call, NULL, e, 0);
 }
 
 enum status cmd_backup(struct call *call)
 {
     const char *path = call_word(call, 0);
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG says it as well, and leaves nothing behind */
     return strcmp(path, "-") == 0 ? backup_to_stdout(call) : backup_to_file(call, path);
 }

@@ -123,8 +123,7 @@ static enum status check_registry(struct check *check)
     }
     if (status || (e != ERR_DAMAGED && e != ERR_BROKEN && e != ERR_TOO_NEW))
         return status ? status : complain_err(call, e);
-    snprintf(problem, sizeof problem, "the registry is %s, and denies everything: %s", err_text(e),
-             err_remedy(e));
+    snprintf(problem, sizeof problem, "cannot be opened: %s; %s", err_text(e), err_remedy(e));
     add_finding(&check->findings, call->dir, problem);
     return STATUS_DONE;
 }

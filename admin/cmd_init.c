@@ -7,26 +7,13 @@
 #include "admin/json.h"
 #include "admin/places.h"
 
-/* What stands in the broker's configuration needs the whole path. */
-static const char *absolute(const char *dir, char *buffer, size_t size)
-{
-    char here[2048];
-    if (dir[0] == '/' || !getcwd(here, sizeof here))
-        return dir;
-    int length = snprintf(buffer, size, "%s/%s", here, dir);
-    return length > 0 && (size_t)length < size ? buffer : dir;
-}
-
 static void tell_created(const struct call *call, const char *user)
 {
-    char buffer[4096];
-    const char *dir = absolute(call->dir, buffer, sizeof buffer);
-    tell("Created the registry in %s for a broker that runs as %s.", dir, user);
+    char buffer[PLACE_MAX + 1];
+    tell("Created the registry in %s for a broker that runs as %s.", place_absolute(call, buffer),
+         user);
     tell("New devices get the role @" DEFAULT_ROLE ": all of devices/ID/#.");
-    tell("Now put this into mosquitto.conf and restart the broker:");
-    tell("  plugin " DEVREG_PLUGIN_PATH);
-    if (strcmp(dir, REGISTRY_DIR) != 0)
-        tell("  plugin_opt_registry %s", dir);
+    places_tell_conf(call);
 }
 
 static void warn_of_overlay(struct call *call)

@@ -61,7 +61,8 @@ static enum status cut(struct call *call, const struct log_old *old)
 {
     char time[WHEN_TEXT_MAX + 1];
     when_format(time, old->until);
-    detail_add(call, "%" PRIu64 " entries up to %s", old->count, time);
+    detail_add(call, "%" PRIu64 " entr%s up to %s", old->count, old->count == 1 ? "y" : "ies",
+               time);
     registry_log(call->registry, LOG_TRIM, LOG_NOTHING, "", call->detail);
     registry_log_cut(call->registry, old->last);
     enum err e = registry_commit(call->registry);

@@ -30,26 +30,27 @@ enum { PATH_SIZE = 4096, CHUNK = 1 << 16, WAIT_MS = 5000, LOOK_MS = 20, PROGRAM_
 
 struct restore {
     struct call *call;
-    const char *path; /* the backup's; "-" for stdin */
+    const char *path; /* the backup's; "stdin" for that */
     int file;
     off_t size; /* 0 where it is not known */
     struct store_files files;
-    bool replaces; /* there is something that lies in its place */
+    bool fresh;    /* no broker was ever there */
+    bool replaces; /* a registry, or something else, lies in its place */
     struct replacement replacement;
     struct backup_facts facts;
     struct progress progress;
     bool was_held; /* somebody had the old registry open, and let go of it */
 };
 
-/* What lies in the registry's place keeps its owner and group. `*there` tells whether anything. */
-static enum status look_at_place(struct restore *restore, bool *there)
+/* What lies in the registry's place keeps its owner and group. */
+static enum status look_at_place(struct restore *restore)
 {
     struct call *call = restore->call;
     char path[PATH_SIZE];
     struct stat info, backup;
     snprintf(path, sizeof path, "%s/data.mdb", call->dir);
-    *there = lstat(path, &info) == 0;
-    if (!*there)
+    restore->replaces = lstat(path, &info) == 0;
+    if (!restore->replaces)
         return errno == ENOENT || errno == ENOTDIR ? STATUS_DONE
                                                    : complain_err(call, err_from_errno(errno));
     restore->files = (struct store_files){info.st_uid, info.st_gid, 0640, 0660};
@@ -66,30 +67,52 @@ static enum status look_at_place(struct restore *restore, bool *there)
     return STATUS_DONE;
 }
 
-/* Where nothing is, what `devreg init` makes. */
-static enum status make_place(struct restore *restore, bool there)
+/* The broker of a registry that was lost is whom the presence store belongs to. */
+static enum status find_broker(struct restore *restore, uid_t *uid, gid_t *gid)
 {
     struct call *call = restore->call;
     const struct passwd *user;
-    if (there && !call_option(call, OPT_USER))
+    struct stat info;
+    restore->fresh = !restore->replaces && stat(call->presence, &info) != 0;
+    if (!restore->fresh && !call_option(call, OPT_USER)) {
+        *uid = info.st_uid;
+        *gid = info.st_gid;
         return STATUS_DONE;
+    }
     enum status status = broker_user_find(call, &user);
     if (status)
         return status;
-    if (!there)
-        restore->files = (struct store_files){geteuid(), 0, 0640, 0660};
-    restore->files.gid = user->pw_gid;
-    if (there)
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
+    return STATUS_DONE;
+}
+
+/* Where nothing is, what `devreg init` makes. */
+static enum status make_place(struct restore *restore)
+{
+    struct call *call = restore->call;
+    uid_t uid;
+    gid_t gid;
+    if (restore->replaces && !call_option(call, OPT_USER))
         return STATUS_DONE;
-    enum err e = registry_make_places(call->dir, user->pw_uid, user->pw_gid);
+    enum status status = find_broker(restore, &uid, &gid);
+    if (status)
+        return status;
+    restore->files.gid = gid;
+    if (restore->replaces)
+        return STATUS_DONE;
+    restore->files = (struct store_files){geteuid(), gid, 0640, 0660};
+    enum err e = registry_make_places(call->dir, uid, gid);
     return e ? places_complain(call, e) : STATUS_DONE;
 }
 
 static enum status open_backup(struct restore *restore)
 {
     struct stat info;
-    restore->file =
-        strcmp(restore->path, "-") == 0 ? STDIN_FILENO : open(restore->path, O_RDONLY | O_CLOEXEC);
+    const char *path = call_word(restore->call, 0);
+    bool piped = strcmp(path, "-") == 0;
+    restore->path = piped ? "stdin" : path;
+    restore->file = piped ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (restore->file < 0 || fstat(restore->file, &info) != 0)
         return complain_file(restore->call, restore->path, errno);
     if (S_ISDIR(info.st_mode))
@@ -156,10 +179,7 @@ static void describe(const struct restore *restore, char detail[static LOG_DETAI
     const char *name = strrchr(restore->path, '/');
     when_format(time, restore->facts.changed);
     snprintf(detail, LOG_DETAIL_MAX + 1, "%.120s, %llu device%s as of %s",
-             strcmp(restore->path, "-") == 0 ? "stdin"
-             : name                          ? name + 1
-                                             : restore->path,
-             (unsigned long long)restore->facts.counts.devices,
+             name ? name + 1 : restore->path, (unsigned long long)restore->facts.counts.devices,
              plural(restore->facts.counts.devices), time);
 }
 
@@ -170,7 +190,7 @@ static enum status put_in_place(struct restore *restore)
     const struct replacement_note note = {call->who, detail, call->now};
     describe(restore, detail);
     change_hold_stops(true); /* who holds the write scope may not be stopped */
-    enum err e = replacement_finish(&restore->replacement, &restore->files, &note);
+    enum err e = replacement_finish(&restore->replacement, &restore->files, call->presence, &note);
     change_hold_stops(false);
     if (e == ERR_OTHER_STORE)
         return complain(call, STATUS_NO,
@@ -264,6 +284,8 @@ static enum status restore_beside(struct restore *restore)
     if (!status) {
         status = await_followers(restore);
         answer(restore, true);
+        if (restore->fresh && !call->json)
+            places_tell_conf(call);
     }
     replacement_end(&restore->replacement);
     leftover_end();
@@ -293,22 +315,22 @@ static enum status restore_dry(struct restore *restore)
 
 static enum status run(struct restore *restore)
 {
-    bool there;
     enum status status = open_backup(restore);
     if (status)
         return status;
     if (call_option(restore->call, OPT_DRY_RUN))
         return restore_dry(restore);
-    status = look_at_place(restore, &there);
+    status = look_at_place(restore);
     if (!status)
-        status = make_place(restore, there);
+        status = make_place(restore);
     return status ? status : restore_beside(restore);
 }
 
 enum status cmd_restore(struct call *call)
 {
-    struct restore restore = {.call = call, .path = call_word(call, 0), .file = -1};
+    struct restore restore = {.call = call, .file = -1};
     (void)signal(SIGPIPE, SIG_IGN); /* who restores has to learn that the answer was lost */
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG says it as well */
     progress_begin(&restore.progress, true);
     enum status status = run(&restore);
     progress_end(&restore.progress);

@@ -397,7 +397,7 @@ const struct command commands[] = {
      .words_min = 1,
      .words_max = 1,
      .need = NEED_NOTHING,
-     .options = BIT(FORCE) | BIT(ACCEPT_DAMAGE) | BIT(USER) | BIT(DRY_RUN),
+     .options = BIT(FORCE) | BIT(ACCEPT_DAMAGE) | BIT(USER) | BIT(DRY_RUN) | BIT(PRESENCE_STORE),
      .run = cmd_restore},
 };
 

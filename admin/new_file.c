@@ -33,10 +33,13 @@ static int open_beside(const char *path, int flags)
     return file;
 }
 
-static bool is_there(const char *path)
+/* 0 where nothing of that name is there, and might be. */
+static int check_free(const char *path)
 {
     struct stat info;
-    return lstat(path, &info) == 0;
+    if (lstat(path, &info) == 0)
+        return EEXIST;
+    return errno == ENOENT ? 0 : errno;
 }
 
 /* Is there a /proc to name it by? */
@@ -48,8 +51,9 @@ static bool can_be_named(struct new_file *new_file)
 int new_file_open(struct new_file *new_file, const char *path)
 {
     *new_file = (struct new_file){.path = path, .file = -1};
-    if (is_there(path))
-        return EEXIST;
+    int code = check_free(path);
+    if (code)
+        return code;
     new_file->file = open_beside(path, O_RDWR | O_TMPFILE);
     if (new_file->file >= 0 && can_be_named(new_file))
         return 0;
@@ -64,14 +68,15 @@ int new_file_open_named(struct new_file *new_file, const char *path)
 {
     size_t size = strlen(path);
     *new_file = (struct new_file){.path = path, .file = -1};
-    if (is_there(path))
-        return EEXIST;
+    int code = check_free(path);
+    if (code)
+        return code;
     new_file->part = memory_get(size + sizeof part_suffix);
     memcpy(new_file->part, path, size);
     memcpy(new_file->part + size, part_suffix, sizeof part_suffix);
     new_file->file = mkostemp(new_file->part, O_CLOEXEC); /* 0600 */
     if (new_file->file < 0) {
-        int code = errno;
+        code = errno;
         free(new_file->part);
         new_file->part = NULL;
         return code;

@@ -1,5 +1,6 @@
 #include "admin/places.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,4 +48,23 @@ enum status places_complain(struct call *call, enum err e)
                               "with -r",
                         dir, err_text(e));
     return complain_err(call, e);
+}
+
+const char *place_absolute(const struct call *call, char buffer[static PLACE_MAX + 1])
+{
+    char here[2048];
+    if (call->dir[0] == '/' || !getcwd(here, sizeof here))
+        return call->dir;
+    int length = snprintf(buffer, PLACE_MAX + 1, "%s/%s", here, call->dir);
+    return length > 0 && length <= PLACE_MAX ? buffer : call->dir;
+}
+
+void places_tell_conf(const struct call *call)
+{
+    char buffer[PLACE_MAX + 1];
+    const char *dir = place_absolute(call, buffer);
+    tell("Now put this into mosquitto.conf and restart the broker:");
+    tell("  plugin " DEVREG_PLUGIN_PATH);
+    if (strcmp(dir, REGISTRY_DIR) != 0)
+        tell("  plugin_opt_registry %s", dir);
 }

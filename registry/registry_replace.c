@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "registry/presence_store.h"
+#include "registry/record.h"
 #include "registry/registry_internal.h"
 #include "registry/store_dir.h"
 
@@ -62,20 +64,80 @@ static enum err hold_old(struct registry **old, const char *dir,
     return lost ? ERR_OK : e;
 }
 
-/* Notes it in the copy's log, and which generations were given out. */
-static enum err mark(struct replacement *replacement, struct registry *old,
+static enum err raise_generation(struct registry *copy, uint64_t to)
+{
+    uint64_t generation;
+    enum err e = generation_read(copy, &generation);
+    if (!e && to > generation)
+        generation_write(copy, to);
+    return e == ERR_DAMAGED ? ERR_OK : e; /* that is for `devreg check` */
+}
+
+/* The highest id of a credential that the plugin knows of the device. */
+static uint32_t highest_credential(const struct presence *seen)
+{
+    uint32_t highest = seen->credential;
+    for (size_t i = 0; i < seen->used_count; i++)
+        highest = seen->used[i].credential > highest ? seen->used[i].credential : highest;
+    return highest;
+}
+
+static void raise_credential(struct registry *copy, const char *id, const struct presence *seen)
+{
+    const struct key_text key = key_of_name(KIND_DEVICE, id);
+    const uint32_t highest = highest_credential(seen);
+    struct pack pack = {0};
+    struct device device;
+    if (registry_get_device(copy, id, &device) != ERR_OK)
+        return;
+    if (device.generation == seen->generation && device.next_credential <= highest &&
+        highest < UINT32_MAX) {
+        device.next_credential = highest + 1;
+        device_encode(&pack, &device);
+        put_packed(copy->txn, &key, &pack);
+    }
+    device_clear(&device);
+}
+
+/* One that cannot be read knows nothing. */
+static enum err heed_presence(struct registry *copy, const char *dir)
+{
+    struct store *store;
+    struct txn *txn = NULL;
+    struct presence seen;
+    char device[DEVICE_ID_MAX + 1] = "";
+    uint64_t generation = 0;
+    if (store_open(&store, dir, STORE_PRESENCE, STORE_READ) != ERR_OK)
+        return ERR_OK;
+    enum err e = txn_reader(&txn, store);
+    if (!e)
+        e = txn_renew(txn);
+    while (!e || e == ERR_DAMAGED) {
+        e = presence_next(txn, device, device, &seen);
+        if (e)
+            continue;
+        generation = seen.generation > generation ? seen.generation : generation;
+        raise_credential(copy, device, &seen);
+    }
+    txn_close(txn);
+    store_close(store);
+    return raise_generation(copy, generation);
+}
+
+/* Notes it in the copy's log, and which numbers were given out. */
+static enum err mark(struct replacement *replacement, struct registry *old, const char *presence,
                      const struct replacement_note *note)
 {
-    uint64_t before = 0, generation = 0;
+    uint64_t before = 0;
     struct registry *copy = replacement->copy;
     if (old && generation_read(old, &before) != ERR_OK)
         before = 0; /* it is damaged there */
     enum err e = registry_write(copy, note->who, note->now);
     if (e)
         return e;
-    e = generation_read(copy, &generation);
-    if (!e && before > generation)
-        generation_write(copy, before);
+    e = raise_generation(copy, before);
+    if (!e)
+        e = heed_presence(copy, presence);
     registry_log(copy, LOG_RESTORE, LOG_BULK, "", note->detail);
     if (!e)
         return registry_commit(copy);
@@ -95,13 +157,13 @@ static enum err switch_files(struct replacement *replacement, const struct store
 }
 
 enum err replacement_finish(struct replacement *replacement, const struct store_files *files,
-                            const struct replacement_note *note)
+                            const char *presence, const struct replacement_note *note)
 {
     struct registry *old;
     enum err e = hold_old(&old, replacement->dir, note);
     if (e)
         return e;
-    e = mark(replacement, old, note);
+    e = mark(replacement, old, presence, note);
     registry_close(replacement->copy);
     replacement->copy = NULL;
     if (!e)
@@ -132,7 +194,12 @@ void replacement_end(struct replacement *replacement)
     if (replacement->part) {
         if (replacement->file >= 0)
             (void)close(replacement->file); /* given up */
+        struct store_dir place; /* root puts its privilege aside where the folder is not root's */
+        enum err e = store_dir_begin(&place, replacement->dir, false);
         store_dir_drop_part(replacement->part);
+        if (!e)
+            e = store_dir_end(&place, ERR_OK);
+        (void)e; /* it is removed all the same */
         if (replacement->old_lock >= 0)
             (void)close(replacement->old_lock); /* only asked about */
     }

@@ -34,11 +34,14 @@ struct replacement_note {
     int64_t now;
 };
 
-/* Puts it in place, with that owner and those modes. Generations that the registry in its place
- * gave out are not given out again. Waits for other writers. After an error the registry is as it
- * was. ERR_OTHER_STORE where a store of another kind lies there. */
+/* Puts it in place, with that owner and those modes. Waits for other writers. After an error the
+ * registry is as it was. ERR_OTHER_STORE where a store of another kind lies there.
+ *
+ * Numbers that were given out since the copy was made are not given out again, as far as the
+ * registry in its place and the presence store in `presence` tell: generations, and the ids of
+ * credentials, under which the plugin keeps who was seen and which key was used. */
 MUST_CHECK enum err replacement_finish(struct replacement *replacement,
-                                       const struct store_files *files,
+                                       const struct store_files *files, const char *presence,
                                        const struct replacement_note *note);
 
 /* After replacement_finish: does a process still have the registry open that was replaced? `*pid`
