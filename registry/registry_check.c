@@ -48,7 +48,7 @@ static void find(struct check *check, struct bytes key, const char *problem)
     memcpy(raw, key.data + skip, size);
     if (key.data[0] == KIND_LOG)
         snprintf(raw, sizeof raw, "%llu", (unsigned long long)entry_of_key(key));
-    snprintf(what, sizeof what, "%s %s", kind ? kind : "record",
+    snprintf(what, sizeof what, "%s%s%s", kind ? kind : "record", *raw ? " " : "",
              text_escape(name, sizeof name, raw));
     check->result->findings++;
     check->report(check->context, what, problem);

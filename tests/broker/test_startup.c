@@ -9,6 +9,7 @@
 #include "registry/crypto.h"
 #include "registry/store.h"
 #include "scene.h"
+#include "tests/support/newer_store.h"
 
 /* One line of the log holds all three. */
 static void expect_line(struct scene *s, const char *a, const char *b, const char *c)
@@ -221,40 +222,11 @@ static void a_damaged_role_allows_nothing(void **state)
         assert_int_equal(client_publish(pump, "devices/pump-7/x", "no", 1), 0x87);
 }
 
-/* The store's first record, sealed as registry/store.c does it. */
-static void record_seal(uint8_t seal[static CRYPTO_MAC_SIZE], const uint8_t *record, size_t size)
-{
-    static const uint8_t zeros[CRYPTO_MAC_KEY_SIZE];
-    crypto_mac(seal, record, size, zeros);
-}
-
-/* Is there a sealed record of a store of this format whose format's number stands at `format`?
- * Then it is made one of the next format. */
-static bool record_make_newer(uint8_t *format, const uint8_t *begin, const uint8_t *end)
-{
-    uint8_t seal[CRYPTO_MAC_SIZE];
-    for (uint8_t *at = format - 1; at >= begin && at > format - 32; at--) {
-        for (uint8_t *to = format + 1; to + sizeof seal <= end && to < format + 64; to++) {
-            record_seal(seal, at, (size_t)(to - at));
-            if (memcmp(seal, to, sizeof seal) != 0)
-                continue;
-            *format = STORE_FORMAT + 1;
-            record_seal(seal, at, (size_t)(to - at));
-            memcpy(to, seal, sizeof seal);
-            return true;
-        }
-    }
-    return false;
-}
-
 static void store_make_newer(const char *path)
 {
-    size_t size, found = 0;
+    size_t size;
     uint8_t *bytes = file_load(path, &size);
-    for (size_t i = 32; i < size; i++)
-        if (bytes[i] == STORE_FORMAT && bytes[i - 1] >= 'a' && bytes[i - 1] <= 'z')
-            found += record_make_newer(bytes + i, bytes, bytes + size);
-    check(found > 0);
+    check(newer_store(bytes, size));
     file_store(path, bytes, size);
 }
 

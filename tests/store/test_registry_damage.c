@@ -273,6 +273,91 @@ static void a_count_of_holders_that_would_fall_below_none_is_damage(void **state
     assert_int_equal(registry_commit(fixture->registry), ERR_DAMAGED);
 }
 
+static void assert_no_findings(struct fixture *fixture)
+{
+    struct registry_check result = {0};
+    assert_int_equal(registry_read(fixture->registry), ERR_OK);
+    assert_int_equal(registry_check(fixture->registry, &result, keep_finding, fixture), ERR_OK);
+    registry_end(fixture->registry);
+    for (size_t i = 0; i < fixture->count; i++)
+        print_message("%s\n", fixture->findings[i]);
+    assert_int_equal(result.findings, 0);
+}
+
+static void put_number(struct fixture *fixture, const char *key, uint64_t number)
+{
+    struct pack pack = {0};
+    pack_number(&pack, number);
+    put_raw(fixture, key, (struct bytes){pack.data, pack.size});
+    pack_free(&pack);
+}
+
+static void the_check_names_counts_of_roles_that_are_not_there(void **state)
+{
+    struct fixture *fixture = *state;
+    put_number(fixture, "hnobody", 0);
+    assert_one_finding(fixture, "count of holders of role nobody: is of a role that is not there");
+}
+
+static void the_check_names_a_generation_that_would_be_given_out_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    put_number(fixture, "n", 2);
+    assert_one_finding(fixture, "last generation: is below that of a device");
+}
+
+static void what_is_only_counted_is_counted_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    put_number(fixture, "hdevice", 17);
+    put_number(fixture, "hnobody", 1);
+    put_number(fixture, "c", 1);
+    put_raw(fixture, "n", text_bytes("nonsense"));
+    assert_int_equal(registry_write(fixture->registry, "tester", NOW), ERR_OK);
+    assert_int_equal(registry_recount(fixture->registry), ERR_OK);
+    assert_int_equal(registry_commit(fixture->registry), ERR_OK);
+    assert_no_findings(fixture);
+}
+
+static void a_damaged_device_can_be_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct registry *registry = fixture->registry;
+    uint64_t count;
+    put_raw(fixture, "db", text_bytes("\x01nonsense"));
+    assert_int_equal(registry_write(registry, "tester", NOW), ERR_OK);
+    assert_int_equal(registry_remove_damaged(registry, "a"), ERR_EXISTS);
+    assert_int_equal(registry_remove_damaged(registry, "z"), ERR_NOT_FOUND);
+    assert_int_equal(registry_remove_damaged(registry, "B"), ERR_OK);
+    add(registry, "b");
+    assert_int_equal(registry_commit(registry), ERR_OK);
+    assert_no_findings(fixture);
+    assert_int_equal(registry_read(registry), ERR_OK);
+    assert_int_equal(registry_role_holders(registry, DEFAULT_ROLE, &count), ERR_OK);
+    assert_int_equal(count, 3);
+}
+
+static void a_damaged_role_can_begin_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct registry *registry = fixture->registry;
+    struct role role;
+    role_init(&role, DEFAULT_ROLE);
+    assert_int_equal(registry_write(registry, "tester", NOW), ERR_OK);
+    assert_int_equal(registry_renew_role(registry, &role), ERR_EXISTS);
+    registry_end(registry);
+    put_raw(fixture, "rdevice", text_bytes("\x01nonsense"));
+    assert_int_equal(registry_write(registry, "tester", NOW), ERR_OK);
+    assert_int_equal(registry_renew_role(registry, &role), ERR_OK);
+    assert_int_equal(registry_commit(registry), ERR_OK);
+    role_clear(&role);
+    assert_no_findings(fixture);
+    assert_int_equal(registry_read(registry), ERR_OK);
+    assert_int_equal(registry_get_role(registry, DEFAULT_ROLE, &role), ERR_OK);
+    assert_int_equal(role.rules.count, 0);
+    role_clear(&role);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -292,6 +377,11 @@ int main(void)
         test(the_check_names_a_gap_in_the_log),
         test(a_registry_without_its_secret_is_damaged),
         test(a_count_of_holders_that_would_fall_below_none_is_damage),
+        test(the_check_names_counts_of_roles_that_are_not_there),
+        test(the_check_names_a_generation_that_would_be_given_out_twice),
+        test(what_is_only_counted_is_counted_anew),
+        test(a_damaged_device_can_be_removed),
+        test(a_damaged_role_can_begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
