@@ -271,10 +271,15 @@ static void answer(const struct restore *restore, bool done)
 static enum status restore_beside(struct restore *restore)
 {
     struct call *call = restore->call;
+    leftover_hold(true);
     enum err e = replacement_begin(&restore->replacement, call->dir);
-    if (e)
+    if (!e)
+        leftover_begin(restore->replacement.part, store_dir_empty_part);
+    leftover_hold(false);
+    if (e) {
+        replacement_end(&restore->replacement);
         return complain_err(call, e);
-    leftover_begin(restore->replacement.part, store_dir_empty_part);
+    }
     enum status status = copy_all(restore);
     if (!status)
         status = open_and_judge(restore);

@@ -17,6 +17,15 @@ static void remove_and_end(int number)
     (void)raise(number);
 }
 
+void leftover_hold(bool hold)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ENDING; i++)
+        sigaddset(&set, ending[i]);
+    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL); /* fails for a bad `how` only */
+}
+
 static void handle(void (*handler)(int))
 {
     for (size_t i = 0; i < ENDING; i++) {

@@ -74,15 +74,17 @@ int new_file_open_named(struct new_file *new_file, const char *path)
     new_file->part = memory_get(size + sizeof part_suffix);
     memcpy(new_file->part, path, size);
     memcpy(new_file->part + size, part_suffix, sizeof part_suffix);
+    leftover_hold(true);
     new_file->file = mkostemp(new_file->part, O_CLOEXEC); /* 0600 */
-    if (new_file->file < 0) {
-        code = errno;
+    code = new_file->file < 0 ? errno : 0;
+    if (!code)
+        leftover_begin(new_file->part, remove_part);
+    leftover_hold(false);
+    if (code) {
         free(new_file->part);
         new_file->part = NULL;
-        return code;
     }
-    leftover_begin(new_file->part, remove_part);
-    return 0;
+    return code;
 }
 
 const char *new_file_name(struct new_file *new_file)

@@ -225,7 +225,8 @@ static void what_there_is_is_counted(void **state)
     pen_end(&pen);
     assert_holds(devreg("stats", 0), "presence\t0 online, 1 offline, 2 never seen\n");
     answer = devreg("check 2>&1", 1);
-    assert_holds(answer, "presence of device a\tdoes not decode: to begin the store anew stop the broker");
+    assert_holds(answer,
+                 "presence of device a\tdoes not decode: to begin the store anew stop the broker");
     assert_holds(answer, "3 presence records: 2 findings\n");
 }
 
