@@ -194,6 +194,8 @@ static enum err check_kind(struct check *check, uint8_t kind)
         memcpy(at, key.data, key.size);
         after.size = key.size;
         check->device_records += kind == KIND_DEVICE;
+        if (e && kind == KIND_LOG && key.size == LOG_KEY_SIZE)
+            check->last_entry = entry_of_key(after); /* that is no gap */
         if (e)
             find(check, after, damaged_problem(kind));
         else
