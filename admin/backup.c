@@ -18,7 +18,7 @@ static void note_finding(void *context, const char *what, const char *problem)
 /* The time of the newest entry of the log. */
 static enum err find_changed(struct registry *copy, int64_t *changed)
 {
-    struct log_entry entry;
+    struct log_entry entry = {.seq = 0};
     uint64_t last;
     enum err e = registry_last_entry(copy, &last);
     if (!e && last)

@@ -149,7 +149,7 @@ static enum status write_and_verify(struct call *call, struct new_file *out,
                                     struct backup_facts *facts)
 {
     struct watcher watcher;
-    int code;
+    int code = 0;
     watcher_begin(&watcher, out->file, pages_in_use(call));
     enum err e = store_copy(registry_store(call->registry), out->file, &code);
     watcher_stop(&watcher);
@@ -165,7 +165,7 @@ static enum status write_and_verify(struct call *call, struct new_file *out,
 static enum status backup_to_file(struct call *call, const char *path)
 {
     struct new_file out;
-    struct backup_facts facts;
+    struct backup_facts facts = {.changed = 0};
     struct stat info = {.st_size = 0};
     int code = new_file_open(&out, path);
     if (code == EEXIST)
@@ -192,7 +192,7 @@ static enum status backup_to_file(struct call *call, const char *path)
 static enum status backup_to_stdout(struct call *call)
 {
     struct backup_facts facts;
-    int code;
+    int code = 0;
     if (isatty(STDOUT_FILENO))
         return complain(call, STATUS_MISUSE,
                         "a backup does not belong on a screen: name a FILE, or hand it to another "

@@ -73,8 +73,9 @@ static enum status find_broker(struct restore *restore, uid_t *uid, gid_t *gid)
     struct call *call = restore->call;
     const struct passwd *user;
     struct stat info;
-    restore->fresh = !restore->replaces && stat(call->presence, &info) != 0;
-    if (!restore->fresh && !call_option(call, OPT_USER)) {
+    bool known = stat(call->presence, &info) == 0;
+    restore->fresh = !restore->replaces && !known;
+    if (known && !call_option(call, OPT_USER)) {
         *uid = info.st_uid;
         *gid = info.st_gid;
         return STATUS_DONE;

@@ -8,7 +8,7 @@
 static void fold(char folded[static ROLE_NAME_MAX + 1], const char *role)
 {
     size_t length = 0;
-    for (; role[length] && length < ROLE_NAME_MAX; length++)
+    for (; length < ROLE_NAME_MAX && role[length]; length++)
         folded[length] = (char)text_fold(role[length]);
     folded[length] = '\0';
 }

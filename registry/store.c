@@ -615,7 +615,7 @@ enum err store_open_copy(struct store **store, const char *file, enum store_kind
         return err_from_errno(errno);
     wanted.files.data_device = info.st_dev;
     wanted.files.data = info.st_ino;
-    if (!S_ISREG(info.st_mode) || info.st_size < 2 * SMALLEST_PAGE)
+    if (!S_ISREG(info.st_mode) || info.st_size < 2L * SMALLEST_PAGE)
         return ERR_DAMAGED;
     return open_first(store, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, &wanted);
 }
