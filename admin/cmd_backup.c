@@ -153,6 +153,7 @@ static enum status write_and_verify(struct call *call, struct new_file *out,
     watcher_begin(&watcher, out->file, pages_in_use(call));
     enum err e = store_copy(registry_store(call->registry), out->file, &code);
     watcher_stop(&watcher);
+    store_forget_pages(registry_store(call->registry)); /* the copy is read next */
     enum status status = e ? complain_copy(call, out->path, e, code) : STATUS_DONE;
     if (!status) {
         progress_step(&watcher.progress, STEP_VERIFY, 0);

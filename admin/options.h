@@ -77,6 +77,7 @@ enum option {
 };
 
 #define OPTION_BIT(option) ((uint64_t)1 << (option))
+_Static_assert(OPT_COUNT < 64, "each option has a bit");
 /* Every verb takes these; the last one stands before a verb only. */
 #define OPTIONS_COMMON (OPTION_BIT(OPT_REGISTRY) | OPTION_BIT(OPT_JSON) | OPTION_BIT(OPT_HELP))
 #define OPTIONS_FIRST  (OPTIONS_COMMON | OPTION_BIT(OPT_VERSION))

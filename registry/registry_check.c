@@ -18,6 +18,8 @@
     "restore a backup"
 #define DAMAGED_ENTRY ", so 'devreg log' passes over it" TRIM
 
+enum { FORGET_AFTER = 50000 };
+
 struct check {
     struct registry *registry;
     struct registry_check *result;
@@ -26,6 +28,7 @@ struct check {
     uint64_t last_entry;
     struct role_counts holders;
     uint64_t generation; /* the highest of any device */
+    uint64_t records;
     bool out_of_memory;
     uint64_t device_records; /* damaged ones too */
     uint64_t count;          /* of devices, as it is recorded */
@@ -193,6 +196,8 @@ static enum err check_kind(struct check *check, uint8_t kind)
             return e;
         memcpy(at, key.data, key.size);
         after.size = key.size;
+        if (++check->records % FORGET_AFTER == 0)
+            store_forget_pages(check->registry->store); /* or the whole file stays mapped */
         check->device_records += kind == KIND_DEVICE;
         if (e && kind == KIND_LOG && key.size == LOG_KEY_SIZE)
             check->last_entry = entry_of_key(after); /* that is no gap */
