@@ -14,7 +14,6 @@ struct login {
     const struct mosquitto *client;
     const char *id, *username, *password, *address;
     int protocol; /* of MQTT; 0 for a session that was restored from disk */
-    bool websockets;
     int64_t now;          /* ms since 1970 */
     uint64_t client_hash; /* of the client id; and who owns it */
     enum owner owner;
@@ -101,7 +100,8 @@ static bool is_recheck(const struct plugin *plugin, const struct login *login)
         return true; /* a login has no subscriptions yet, not even those that it comes back to */
     if (mosq_is_2_1())
         return mosquitto_client(login->id) == login->client;
-    return plugin->reloading && plugin->ticks && !login->websockets;
+    return plugin->reloading && plugin->ticks &&
+           mosquitto_client_protocol(login->client) != mp_websockets;
 }
 
 /* The broker closes a connection that it asked about again, at a SIGHUP, and tells no reason. */
@@ -214,14 +214,15 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
                           enum connection_state state)
 {
     struct cached_device *cached;
-    struct connection *connection = connection_of(&plugin->connections, login->client, login->id);
+    struct connection *connection = connection_find(&plugin->connections, login->client);
     /* A websocket of 2.0 that SIGHUP asks about looks like a login, also before it is confirmed. */
     bool known = connection && (connection->state == CONNECTION_LIVE ||
                                 (connection->state == CONNECTION_PENDING && plugin->reloading));
-    bool again = known && strcmp(connection->device_id, device->id) == 0 &&
+    bool again = known && strcmp(connection->client_id, login->id) == 0 &&
+                 strcmp(connection->device_id, device->id) == 0 &&
                  connection->generation == device->generation;
-    if (!again)
-        plugin_forget(plugin, login->client);
+    if (connection && !again)
+        plugin_ended(plugin, connection, REASON_UNKNOWN);
     if (cache_take(&plugin->cache, device, &cached) != ERR_OK ||
         !hash_set_add(&plugin->accepted, cached->node.hash))
         return REFUSED_FAULT;
@@ -346,8 +347,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
                           .username = event->username,
                           .password = event->password,
                           .address = mosquitto_client_address(event->client),
-                          .protocol = mosquitto_client_protocol_version(event->client),
-                          .websockets = mosquitto_client_protocol(event->client) == mp_websockets};
+                          .protocol = mosquitto_client_protocol_version(event->client)};
     if (!login.id || !login.id[0])
         return MOSQ_ERR_AUTH; /* the broker gives every client an id before it asks */
     cache_sync(&plugin->cache);
