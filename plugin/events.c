@@ -184,7 +184,7 @@ void event_change(struct events *events, const struct log_entry *entry)
         [LOG_ADD] = "added",      [LOG_DISABLE] = "disabled", [LOG_ENABLE] = "enabled",
         [LOG_REVOKE] = "revoked", [LOG_REMOVE] = "removed",   [LOG_ROTATE] = "rotated",
     };
-    const char *kind = kinds[entry->verb];
+    const char *kind = (unsigned)entry->verb < LOG_VERB_COUNT ? kinds[entry->verb] : NULL;
     struct event event;
     if (kind && begin(events, &event, entry->subject, kind, entry->time))
         end(&event);
