@@ -233,6 +233,12 @@ uint64_t registry_snapshot(const struct registry *registry)
     return txn_id(registry->txn);
 }
 
+bool registry_is_still(const struct registry *registry, uint64_t snapshot)
+{
+    assert(registry->writes);
+    return txn_id(registry->txn) == snapshot + 1;
+}
+
 enum err registry_write(struct registry *registry, const char *who, int64_t now)
 {
     assert(!registry->txn);

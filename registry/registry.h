@@ -71,7 +71,10 @@ MUST_CHECK enum err registry_refresh_secret(struct registry *registry);
 
 /* Begins a read scope. */
 MUST_CHECK enum err registry_read(struct registry *registry);
+/* The commit that the open scope sees; of a write scope the one that it will be. */
 uint64_t registry_snapshot(const struct registry *registry);
+/* Does the open write scope see exactly what a read scope with that snapshot saw? */
+bool registry_is_still(const struct registry *registry, uint64_t snapshot);
 
 /* Begins a write scope, waiting for other writers. `who` stands in the log (cut to LOG_WHO_MAX).
  * ERR_REPLACED where the secret is no longer that of registry_secret: what was hashed under it has
@@ -138,7 +141,8 @@ MUST_CHECK enum err registry_add_device(struct registry *registry, struct device
  * meanwhile the scope may change nothing else. Any order of devices will do, but in the order of
  * folded ids it is fast, and the file a third smaller if `last` names the last one that is added;
  * NULL where it is not known.
- * registry_bulk_add does as registry_add_device, and says ERR_EXISTS for a twin too.
+ * registry_bulk_add and registry_bulk_restore do as registry_add_device and
+ * registry_restore_device, and say ERR_EXISTS for a twin too.
  * registry_bulk_put and registry_bulk_remove take a device that was read in this scope, and was
  * there: what it was is not looked at again, so the caller says which roles it held.
  * registry_bulk_end frees; it has to be called also where the scope is given up. */
@@ -151,6 +155,7 @@ struct registry_bulk;
 MUST_CHECK enum err registry_bulk_begin(struct registry_bulk **bulk, struct registry *registry,
                                         const char *last);
 MUST_CHECK enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device);
+MUST_CHECK enum err registry_bulk_restore(struct registry_bulk *bulk, const struct device *device);
 MUST_CHECK enum err registry_bulk_put(struct registry_bulk *bulk, struct device *device,
                                       const struct roles_held *before);
 MUST_CHECK enum err registry_bulk_remove(struct registry_bulk *bulk, const struct device *device);

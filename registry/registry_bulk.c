@@ -124,12 +124,20 @@ static enum err record_make(struct registry_bulk *bulk, const struct device *dev
     return ERR_OK;
 }
 
-static enum err record_insert(struct registry_bulk *bulk, const struct device *device)
+/* A new device, whose roles were found. */
+static enum err device_insert(struct registry_bulk *bulk, const struct device *device)
 {
     const struct key_text key = key_of_name(KIND_DEVICE, device->id);
     struct bytes record;
     enum err e = record_make(bulk, device, &record);
-    return e ? e : txn_insert(bulk->registry->txn, key_bytes(&key), record);
+    if (!e)
+        e = txn_insert(bulk->registry->txn, key_bytes(&key), record);
+    if (e)
+        return e;
+    roles_count(bulk, device);
+    if (++bulk->added == FENCE_AFTER && bulk->fence.size)
+        txn_fence(bulk->registry->txn, key_bytes(&bulk->fence));
+    return ERR_OK;
 }
 
 enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device)
@@ -141,14 +149,20 @@ enum err registry_bulk_add(struct registry_bulk *bulk, struct device *device)
     device->generation = bulk->generation + 1;
     device->version = 1;
     device->created = device->changed = registry->now;
-    e = record_insert(bulk, device);
-    if (e)
-        return keep(registry, e);
-    bulk->generation++;
-    roles_count(bulk, device);
-    if (++bulk->added == FENCE_AFTER && bulk->fence.size)
-        txn_fence(registry->txn, key_bytes(&bulk->fence));
-    return ERR_OK;
+    e = device_insert(bulk, device);
+    if (!e)
+        bulk->generation++;
+    return keep(registry, e);
+}
+
+enum err registry_bulk_restore(struct registry_bulk *bulk, const struct device *device)
+{
+    enum err e = roles_find(bulk, device);
+    if (!e)
+        e = device_insert(bulk, device);
+    if (!e && device->generation > bulk->generation)
+        bulk->generation = device->generation;
+    return keep(bulk->registry, e);
 }
 
 static const struct roles_held none = {.count = 0};
