@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "registry/crypto.h"
@@ -235,18 +236,29 @@ void txn_abort(struct txn *txn)
     free(txn);
 }
 
+/* LMDB says EIO for a write that took only a part, as the last one on a disk that fills up does. */
+static enum err full_or(enum err e, const struct store *store)
+{
+    struct statvfs disk;
+    mdb_filehandle_t file;
+    bool full = e == ERR_IO && mdb_env_get_fd(store->env, &file) == MDB_SUCCESS &&
+                fstatvfs(file, &disk) == 0 && disk.f_bavail == 0;
+    return full ? ERR_FULL : e;
+}
+
 enum err txn_commit(struct txn *txn)
 {
+    const struct store *store = txn->store;
     enum err e = txn->error;
     if (e) {
         txn_abort(txn);
-        return e;
+        return full_or(e, store);
     }
     if (txn->cursor)
         mdb_cursor_close(txn->cursor);
     e = from_lmdb(mdb_txn_commit(txn->mdb)); /* frees the transaction in any case */
     free(txn);
-    return e;
+    return full_or(e, store);
 }
 
 void txn_fail(struct txn *txn, enum err e)

@@ -24,7 +24,7 @@ enum err err_from_errno(int code)
         return ERR_PERMISSION;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
+    case EFBIG: /* a limit on the size of files */
         return ERR_FULL;
     case ENOMEM:
         return ERR_NO_MEMORY;
