@@ -215,8 +215,7 @@ static bool roles_known(struct batch *batch, const struct device *device, size_t
     return true;
 }
 
-/* What is told everywhere is no place for a key: a column may have been taken for another. */
-static const char *place_of_key(const struct device *device)
+const char *place_of_key(const struct device *device)
 {
     if (key_is_within(device->id))
         return "its id";

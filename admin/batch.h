@@ -85,6 +85,10 @@ MUST_CHECK enum err batch_compare(struct batch *batch);
 /* Says on stderr, in the order of lines, why which were refused. Outside of any scope. */
 void batch_tell_refused(struct batch *batch);
 
+/* What of a device that is told everywhere holds a key, as "its note"; NULL for nothing: a column
+ * may have been taken for another. */
+const char *place_of_key(const struct device *device);
+
 /* The id of an entry, into its caller's storage. */
 void batch_id(const struct batch_entry *entry, char id[static DEVICE_ID_MAX + 1]);
 

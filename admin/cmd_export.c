@@ -1,40 +1,50 @@
 /* devreg export: the registry as text that any later version can read, in JSON lines.
  *
- *   {"devreg_export": 1, "hashes": true, "made": ..., "by": "devreg 0.1.0", "secret": "5e..."}
+ *   {"devreg_export": 1, "hashes": true, "end": true, "made": ..., "by": "devreg 0.1.0",
+ *    "secret": "5e..."}
  *   {"role": ...}      each role          (record_json.h)
  *   {"device": ...}    each device
+ *   {"devreg_export": "end"}              without it a file was cut short (import_file.h)
  *
  * It is one snapshot, so one read scope: while it runs, pages that others give up are kept.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "admin/complain.h"
 #include "admin/hex.h"
+#include "admin/import_file.h"
 #include "admin/lookup.h"
+#include "admin/new_file.h"
+#include "admin/output.h"
 #include "admin/record_json.h"
 
 struct export_run {
     FILE *file;
     enum secrets secrets;
     bool damaged;
-    uint64_t devices; /* written so far */
+    int problem;             /* errno of the first write that failed */
+    uint64_t devices, roles; /* written so far */
 };
 
-static void write_object(const struct export_run *export, cJSON *object)
+static void write_object(struct export_run *export, cJSON *object)
 {
     json_print(export->file, object);
+    if (ferror(export->file) && !export->problem)
+        export->problem = errno;
     cJSON_Delete(object);
 }
 
-static void write_header(const struct call *call, const struct export_run *export)
+static void write_header(const struct call *call, struct export_run *export)
 {
     char hex[2 * CRYPTO_KEY_SIZE + 1];
     cJSON *header = cJSON_CreateObject();
     json_number(header, "devreg_export", 1);
     (void)cJSON_AddBoolToObject(header, "hashes", export->secrets == WITH_SECRETS);
+    (void)cJSON_AddBoolToObject(header, "end", true);
     json_time(header, "made", call->now);
     json_text(header, "by", "devreg " DEVREG_VERSION);
     if (export->secrets == WITH_SECRETS) {
@@ -52,6 +62,7 @@ static enum err write_roles(struct call *call, struct export_run *export)
     enum err e = ERR_OK;
     while (!ferror(export->file) && !(e = role_step(call, after, &role, &export->damaged))) {
         write_object(export, role_to_json(&role));
+        export->roles++;
         role_clear(&role);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -86,6 +97,8 @@ static enum status write_all(struct call *call, struct export_run *export)
     if (!e)
         e = write_devices(call, export);
     registry_end(call->registry);
+    if (!e)
+        (void)fputs(EXPORT_END "\n", export->file);
     if (e)
         return complain_err(call, e);
     if (export->damaged)
@@ -94,40 +107,79 @@ static enum status write_all(struct call *call, struct export_run *export)
     return STATUS_DONE;
 }
 
-/* Exactly what was asked for is on the disk, or no file is. */
-static enum status finish_file(struct call *call, struct export_run *export, const char *path,
-                               enum status status)
+/* Who is not told that keys are missing learns it when the other registry is gone. */
+static void say(const struct export_run *export)
 {
-    bool written =
-        fflush(export->file) == 0 && !ferror(export->file) && fsync(fileno(export->file)) == 0;
-    int problem = errno;
-    if (fclose(export->file) != 0 && written) {
+    char devices[COUNT_TEXT_MAX + 1], roles[COUNT_TEXT_MAX + 1];
+    tell_person("Exported %s device%s and %s role%s %s.", count_format(devices, export->devices),
+                plural(export->devices), count_format(roles, export->roles), plural(export->roles),
+                export->secrets == WITH_SECRETS
+                    ? "with all credentials and the registry's secret: keep it safe"
+                    : "without credentials: --with-hashes takes them along");
+}
+
+/* 0, or why not all was written. */
+static int end_writing(struct export_run *export)
+{
+    int problem = export->problem;
+    if (fflush(export->file) != 0 && !problem)
         problem = errno;
-        written = false;
-    }
-    if (written && (!status || export->damaged))
+    if (fclose(export->file) != 0 && !problem)
+        problem = errno;
+    return problem;
+}
+
+/* Exactly what was asked for is on the disk, or no file is: half a backup must not be taken for
+ * one.
+ */
+static enum status write_file(struct call *call, struct export_run *export,
+                              struct new_file *new_file)
+{
+    int file = fcntl(new_file->file, F_DUPFD_CLOEXEC, 0);
+    export->file = file < 0 ? NULL : fdopen(file, "w");
+    if (!export->file)
+        return complain_file(call, new_file->path, errno);
+    enum status status = write_all(call, export);
+    int problem = end_writing(export);
+    if (status && !export->damaged)
         return status;
-    (void)unlink(path); /* half a backup must not be taken for one */
-    return complain(call, STATUS_FAILED, SHOWN ": %s; nothing was kept", path, strerror(problem));
+    if (!problem)
+        problem = new_file_keep(new_file);
+    if (!problem)
+        return status;
+    call->complaint[0] = '\0'; /* that it lacks something */
+    return complain(call, STATUS_FAILED, SHOWN ": %s; nothing was kept", new_file->path,
+                    strerror(problem));
+}
+
+static void answer_json(const struct export_run *export, const char *path)
+{
+    cJSON *answer = cJSON_CreateObject();
+    json_text(answer, "file", path);
+    json_number(answer, "devices", export->devices);
+    json_number(answer, "roles", export->roles);
+    (void)cJSON_AddBoolToObject(answer, "hashes", export->secrets == WITH_SECRETS);
+    json_print(stdout, answer);
+    cJSON_Delete(answer);
 }
 
 static enum status export_to_file(struct call *call, struct export_run *export, const char *path)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0 && errno == EEXIST)
+    struct new_file new_file;
+    /* A limit is an error of write(), after which nothing is kept. */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    int problem = new_file_open(&new_file, path);
+    if (problem == EEXIST)
         return complain(call, STATUS_NO,
                         SHOWN ": it is there already: name a new file, or remove that one", path);
-    export->file = file < 0 ? NULL : fdopen(file, "w");
-    if (!export->file)
-        return complain_file(call, path, errno);
-    enum status status = finish_file(call, export, path, write_all(call, export));
-    if (!status && call->json) {
-        cJSON *answer = cJSON_CreateObject();
-        json_text(answer, "file", path);
-        json_number(answer, "devices", export->devices);
-        json_print(stdout, answer);
-        cJSON_Delete(answer);
-    }
+    if (problem)
+        return complain_file(call, path, problem);
+    enum status status = write_file(call, export, &new_file);
+    new_file_end(&new_file);
+    if (!status && call->json)
+        answer_json(export, path);
+    if (!status)
+        say(export);
     return status;
 }
 
@@ -143,5 +195,9 @@ enum status cmd_export(struct call *call)
         return complain(call, STATUS_MISUSE,
                         "--with-hashes: the registry's secret does not belong on a screen: name a "
                         "FILE");
-    return write_all(call, &export);
+    enum status status = write_all(call, &export);
+    output_flush(call);
+    if (!status && !call->write_error)
+        say(&export);
+    return status;
 }

@@ -8,7 +8,7 @@
  * that every bad line can be named. Then all of it is written in one transaction.
  */
 #include <errno.h>
-#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,17 +17,6 @@
 #include "admin/import_file.h"
 #include "admin/lookup.h"
 #include "admin/migrate.h"
-#include "registry/record.h"
-
-static enum err device_of(const struct import_item *item, struct device *device)
-{
-    return device_decode(device, (struct bytes){item->bytes.data, item->bytes.size});
-}
-
-static enum err role_of(const struct import_item *item, struct role *role)
-{
-    return role_decode(role, (struct bytes){item->bytes.data, item->bytes.size});
-}
 
 /* Is the role in the registry the same in what people write? */
 static bool same_role(const struct role *a, const struct role *b)
@@ -36,16 +25,16 @@ static bool same_role(const struct role *a, const struct role *b)
 }
 
 static enum err check_role(struct call *call, struct import_file *import,
-                           const struct import_item *item)
+                           const struct record *record)
 {
     struct role role, there;
-    enum err e = role_of(item, &role);
+    enum err e = record_role(record, &role);
     if (e)
         return e;
     e = registry_get_role(call->registry, role.name, &there);
     if (!e) {
         if (!same_role(&role, &there))
-            import_reject(import, item->line,
+            import_reject(import, record->line,
                           "@%s: it is there already, with other rules or another note", role.name);
         role_clear(&there);
     }
@@ -54,18 +43,18 @@ static enum err check_role(struct call *call, struct import_file *import,
 }
 
 static enum err check_roles_of(struct call *call, struct import_file *import,
-                               const struct import_item *item, const struct device *device)
+                               const struct record *record, const struct device *device)
 {
     for (size_t i = 0; i < device->role_count; i++) {
         struct role role;
         const char *name = device->roles[i];
-        if (import_holds(&import->roles, name))
+        if (records_find(&import->roles, name))
             continue;
         enum err e = import->secrets == WITH_SECRETS
                          ? ERR_NOT_FOUND
                          : registry_get_role(call->registry, name, &role);
         if (e == ERR_NOT_FOUND)
-            import_reject(import, item->line, "%s: there is no role @%s, here or in the registry",
+            import_reject(import, record->line, "%s: there is no role @%s, here or in the registry",
                           device->id, name);
         else if (e)
             return e;
@@ -76,22 +65,22 @@ static enum err check_roles_of(struct call *call, struct import_file *import,
 }
 
 static enum err check_device(struct call *call, struct import_file *import,
-                             const struct import_item *item)
+                             const struct record *record)
 {
     struct device device;
     char twin[DEVICE_ID_MAX + 1];
-    enum err e = device_of(item, &device);
+    enum err e = record_device(record, &device);
     if (e)
         return e;
     e = registry_find_twin(call->registry, device.id, twin);
     if (!e)
-        import_reject(import, item->line,
+        import_reject(import, record->line,
                       strcmp(twin, device.id) == 0 ? "%s: it is there already"
                                                    : "%s: it differs only in case from one that "
                                                      "is there",
                       device.id);
     if (!e || e == ERR_NOT_FOUND)
-        e = check_roles_of(call, import, item, &device);
+        e = check_roles_of(call, import, record, &device);
     device_clear(&device);
     return e;
 }
@@ -119,23 +108,24 @@ static enum status check_empty(struct call *call, const struct import_file *impo
 static enum status check_registry(struct call *call, struct import_file *import)
 {
     enum err e = ERR_OK;
+    progress_step(import->progress, STEP_CHECK, 0);
     enum status status = read_begin(call);
     if (!status)
         status = check_empty(call, import);
     bool restore = import->secrets == WITH_SECRETS;
     for (size_t i = 0; i < import->roles.count && !status && !e && !restore; i++)
-        e = check_role(call, import, &import->roles.items[i]);
+        e = check_role(call, import, import->roles.items[i].record);
     for (size_t i = 0; i < import->devices.count && !status && !e; i++)
-        e = check_device(call, import, &import->devices.items[i]);
+        e = check_device(call, import, import->devices.items[i].record);
     registry_end(call->registry);
     return status ? status : complain_err(call, e);
 }
 
 static enum err put_role(struct call *call, const struct import_file *import,
-                         const struct import_item *item)
+                         const struct record *record)
 {
     struct role role;
-    enum err e = role_of(item, &role);
+    enum err e = record_role(record, &role);
     if (e)
         return e;
     if (import->secrets == WITH_SECRETS) {
@@ -150,17 +140,38 @@ static enum err put_role(struct call *call, const struct import_file *import,
     return e;
 }
 
-static enum err put_device(struct call *call, const struct import_file *import,
-                           const struct import_item *item)
+static enum err put_device(struct registry_bulk *bulk, const struct import_file *import,
+                           const struct record *record)
 {
     struct device device;
-    enum err e = device_of(item, &device);
+    enum err e = record_device(record, &device);
     if (e)
         return e;
-    e = import->secrets == WITH_SECRETS ? registry_restore_device(call->registry, &device)
-                                        : registry_add_device(call->registry, &device);
+    e = import->secrets == WITH_SECRETS ? registry_bulk_restore(bulk, &device)
+                                        : registry_bulk_add(bulk, &device);
     device_clear(&device);
     return e;
+}
+
+static enum err put_devices(struct call *call, struct import_file *import)
+{
+    struct records *devices = &import->devices;
+    struct registry_bulk *bulk;
+    char last[DEVICE_ID_MAX + 1];
+    if (!devices->count)
+        return ERR_OK;
+    record_name(devices->items[devices->count - 1].record, last);
+    enum err e = registry_bulk_begin(&bulk, call->registry, last);
+    if (e)
+        return e;
+    progress_step(import->progress, STEP_STORE, devices->count);
+    for (size_t i = 0; i < devices->count && !e; i++) {
+        e = put_device(bulk, import, devices->items[i].record);
+        records_release(devices, devices->items[i].record);
+        progress_show(import->progress, i + 1, i + 1);
+    }
+    enum err end = registry_bulk_end(bulk);
+    return e ? e : end;
 }
 
 /* The roles that are there give way. */
@@ -177,7 +188,7 @@ static enum err drop_roles(struct call *call)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err put_all(struct call *call, const struct import_file *import)
+static enum err put_all(struct call *call, struct import_file *import)
 {
     enum err e = ERR_OK;
     if (import->secrets == WITH_SECRETS) {
@@ -186,13 +197,11 @@ static enum err put_all(struct call *call, const struct import_file *import)
             e = drop_roles(call);
     }
     for (size_t i = 0; i < import->roles.count && !e; i++)
-        e = put_role(call, import, &import->roles.items[i]);
-    for (size_t i = 0; i < import->devices.count && !e; i++)
-        e = put_device(call, import, &import->devices.items[i]);
-    return e;
+        e = put_role(call, import, import->roles.items[i].record);
+    return e ? e : put_devices(call, import);
 }
 
-static enum status store_all(struct call *call, const struct import_file *import)
+static enum status store_all(struct call *call, struct import_file *import)
 {
     enum status status = change_begin(call);
     if (status)
@@ -202,6 +211,7 @@ static enum status store_all(struct call *call, const struct import_file *import
         detail_add(call, "%zu device%s, %zu role%s%s", import->devices.count,
                    plural(import->devices.count), import->roles.count, plural(import->roles.count),
                    import->secrets == WITH_SECRETS ? ", with hashes" : "");
+        progress_step(import->progress, STEP_SAVE, 0);
         return change_commit(call, LOG_IMPORT, LOG_BULK, "");
     }
     change_end(call);
@@ -216,6 +226,7 @@ static enum status store_all(struct call *call, const struct import_file *import
 static enum status complain_lines(struct call *call, const struct import_file *import,
                                   enum status status)
 {
+    progress_clear(import->progress);
     import_tell_rejects(import);
     return complain(call, status, SHOWN ": %zu bad line%s: nothing was imported", import->path,
                     import->reject_count, plural(import->reject_count));
@@ -235,14 +246,18 @@ static enum status import_all(struct call *call, struct import_file *import, FIL
 
 static void answer(const struct call *call, const struct import_file *import)
 {
+    const size_t devices = import->devices.count, roles = import->roles.count;
+    const bool hashes = import->secrets == WITH_SECRETS;
+    progress_clear(import->progress);
     if (call->json)
-        (void)printf("{\"devices\":%zu,\"roles\":%zu}\n", import->devices.count,
-                     import->roles.count);
+        (void)printf("{\"devices\":%zu,\"roles\":%zu,\"hashes\":%s}\n", devices, roles,
+                     hashes ? "true" : "false");
     else
-        tell("Imported %zu device%s and %zu role%s%s.", import->devices.count,
-             plural(import->devices.count), import->roles.count, plural(import->roles.count),
-             import->secrets == WITH_SECRETS ? " with their keys"
-                                             : "; the devices have no keys: see 'devreg rotate'");
+        tell("Imported %zu device%s and %zu role%s%s.", devices, plural(devices), roles,
+             plural(roles),
+             hashes    ? " with their keys"
+             : devices ? "; the devices have no keys: see 'devreg rotate'"
+                       : "");
 }
 
 static enum status only_migrations(struct call *call)
@@ -270,15 +285,19 @@ enum status cmd_import(struct call *call)
         return option_status;
     const char *path = call_word(call, 0);
     bool is_stdin = strcmp(path, "-") == 0;
-    struct import_file import = {.path = is_stdin ? "stdin" : path};
+    struct progress progress;
+    struct import_file import = {.path = is_stdin ? "stdin" : path, .progress = &progress};
     FILE *file = is_stdin ? stdin : fopen(path, "re");
     if (!file)
         return complain_file(call, path, errno);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error of write(), which is told */
+    progress_begin(&progress, true);
     enum status status = import_all(call, &import, file);
     if (!is_stdin)
         (void)fclose(file); /* only read from */
     if (!status)
         answer(call, &import);
+    progress_end(&progress);
     import_file_clear(&import);
     return status;
 }

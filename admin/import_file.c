@@ -4,12 +4,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "admin/batch.h"
 #include "admin/complain.h"
 #include "admin/hex.h"
 #include "admin/record_reader.h"
-#include "registry/record.h"
-#include "registry/text.h"
+#include "registry/key.h"
 
 /* An array that is full, moved to twice the room. */
 static void *grow(void *items, size_t count, size_t *room, size_t size)
@@ -24,6 +25,17 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
     return grown;
 }
 
+static void reject_keep(struct import_file *import, size_t line, size_t column, char *reason)
+{
+    key_hide(reason); /* a key may stand anywhere in a file */
+    import->rejects =
+        grow(import->rejects, import->reject_count, &import->reject_room, sizeof *import->rejects);
+    size_t size = strlen(reason) + 1;
+    char *copy = memory_get(size);
+    memcpy(copy, reason, size);
+    import->rejects[import->reject_count++] = (struct import_reject){line, column, copy};
+}
+
 void import_reject(struct import_file *import, size_t line, const char *format, ...)
 {
     char reason[COMPLAINT_MAX + 1];
@@ -31,12 +43,7 @@ void import_reject(struct import_file *import, size_t line, const char *format, 
     va_start(values, format);
     vsnprintf(reason, sizeof reason, format, values);
     va_end(values);
-    import->rejects =
-        grow(import->rejects, import->reject_count, &import->reject_room, sizeof *import->rejects);
-    size_t size = strlen(reason) + 1;
-    char *copy = memory_get(size);
-    memcpy(copy, reason, size);
-    import->rejects[import->reject_count++] = (struct import_reject){line, copy};
+    reject_keep(import, line, 0, reason);
 }
 
 static int reject_order(const void *a, const void *b)
@@ -49,44 +56,19 @@ void import_tell_rejects(const struct import_file *import)
 {
     if (import->reject_count)
         qsort(import->rejects, import->reject_count, sizeof *import->rejects, reject_order);
-    for (size_t i = 0; i < import->reject_count; i++)
-        tell("devreg: " SHOWN ":%zu: %s", import->path, import->rejects[i].line,
-             import->rejects[i].reason);
-}
-
-/* A copy in lower case, as the registry folds names. */
-static char *fold(const char *name)
-{
-    size_t size = strlen(name) + 1;
-    char *folded = memory_get(size);
-    memcpy(folded, name, size);
-    for (char *c = folded; *c; c++)
-        *c = (char)text_fold(*c);
-    return folded;
-}
-
-static struct import_item *items_add(struct import_items *items, size_t line, const char *name)
-{
-    items->items = grow(items->items, items->count, &items->room, sizeof *items->items);
-    struct import_item *item = &items->items[items->count++];
-    *item = (struct import_item){.line = line, .name = fold(name)};
-    return item;
-}
-
-static void items_clear(struct import_items *items)
-{
-    for (size_t i = 0; i < items->count; i++) {
-        pack_free(&items->items[i].bytes);
-        free(items->items[i].name);
+    for (size_t i = 0; i < import->reject_count; i++) {
+        const struct import_reject *reject = &import->rejects[i];
+        char column[24] = "";
+        if (reject->column)
+            snprintf(column, sizeof column, ":%zu", reject->column);
+        tell("devreg: " SHOWN ":%zu%s: %s", import->path, reject->line, column, reject->reason);
     }
-    free(items->items);
-    *items = (struct import_items){0};
 }
 
 void import_file_clear(struct import_file *import)
 {
-    items_clear(&import->roles);
-    items_clear(&import->devices);
+    records_clear(&import->roles);
+    records_clear(&import->devices);
     for (size_t i = 0; i < import->reject_count; i++)
         free(import->rejects[i].reason);
     free(import->rejects);
@@ -124,12 +106,6 @@ static bool read_header(struct import_file *import, const cJSON *header, size_t 
     return true;
 }
 
-static void finish_pack(struct pack *pack)
-{
-    if (pack->failed)
-        memory_out();
-}
-
 static void read_role(struct import_file *import, const cJSON *json, size_t line)
 {
     struct role role;
@@ -138,9 +114,10 @@ static void read_role(struct import_file *import, const cJSON *json, size_t line
         import_reject(import, line, "%s", problem);
         return;
     }
-    struct import_item *item = items_add(&import->roles, line, role.name);
-    role_encode(&item->bytes, &role);
-    finish_pack(&item->bytes);
+    if (key_is_within(role.note))
+        import_reject(import, line, "@%s: its note holds a key, which anybody could read there",
+                      role.name);
+    records_add_role(&import->roles, line, &role);
     role_clear(&role);
 }
 
@@ -152,10 +129,67 @@ static void read_device(struct import_file *import, const cJSON *json, size_t li
         import_reject(import, line, "%s", problem);
         return;
     }
-    struct import_item *item = items_add(&import->devices, line, device.id);
-    device_encode(&item->bytes, &device);
-    finish_pack(&item->bytes);
+    const char *place = place_of_key(&device);
+    if (place)
+        import_reject(import, line, "%s: %s holds a key, which anybody could read there", device.id,
+                      place);
+    records_add_device(&import->devices, line, &device);
     device_clear(&device);
+}
+
+/* What is being read. */
+struct reader {
+    struct import_file *import;
+    size_t line;
+    uint64_t size;          /* read so far */
+    bool header, needs_end; /* there was a first line; it says that there is a last one */
+    bool given_up;          /* there is no sense in reading on */
+};
+
+/* A line that is about the file itself. */
+static void take_mark(struct reader *reader, const cJSON *json)
+{
+    const char *mark =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "devreg_export"));
+    if (mark && strcmp(mark, "end") == 0)
+        reader->import->ended = true;
+    else
+        import_reject(reader->import, reader->line, "another export begins here");
+}
+
+static void take_object(struct reader *reader, const cJSON *json)
+{
+    struct import_file *import = reader->import;
+    if (!reader->header) {
+        reader->header = read_header(import, json, reader->line);
+        reader->given_up = !reader->header;
+        reader->needs_end = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "end"));
+    } else if (import->ended) {
+        import_reject(import, reader->line, "it stands behind the export's last line");
+        reader->given_up = true;
+    } else if (cJSON_HasObjectItem(json, "devreg_export")) {
+        take_mark(reader, json);
+    } else if (cJSON_HasObjectItem(json, "role")) {
+        read_role(import, json, reader->line);
+    } else if (cJSON_HasObjectItem(json, "device")) {
+        read_device(import, json, reader->line);
+    } else {
+        import_reject(import, reader->line, "it has neither a \"device\" nor a \"role\"");
+    }
+}
+
+static void take_text(struct reader *reader, const char *text)
+{
+    size_t column = 0;
+    char reason[] = "this is no JSON object";
+    cJSON *json = json_parse_at(text, &column);
+    if (cJSON_IsObject(json)) {
+        take_object(reader, json);
+    } else {
+        reject_keep(reader->import, reader->line, column, reason);
+        reader->given_up = !reader->header;
+    }
+    cJSON_Delete(json);
 }
 
 static bool is_blank(const char *text)
@@ -163,89 +197,83 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-/* False where there is no sense in reading on. */
-static bool read_text(struct import_file *import, const char *text, size_t line, bool *header)
+static void take_line(struct reader *reader, const char *text, size_t length)
 {
-    cJSON *json = json_parse(text);
-    bool go_on = true;
-    if (!cJSON_IsObject(json)) {
-        import_reject(import, line, "this is no JSON object");
-        go_on = *header;
-    } else if (!*header) {
-        go_on = *header = read_header(import, json, line);
-    } else if (cJSON_HasObjectItem(json, "role")) {
-        read_role(import, json, line);
-    } else if (cJSON_HasObjectItem(json, "device")) {
-        read_device(import, json, line);
-    } else {
-        import_reject(import, line, "it has neither a \"device\" nor a \"role\"");
+    reader->line++;
+    reader->size += length;
+    if (strlen(text) != length) {
+        import_reject(reader->import, reader->line, "it holds a NUL");
+        reader->given_up = !reader->header;
+    } else if (!is_blank(text)) {
+        take_text(reader, text);
     }
-    cJSON_Delete(json);
-    return go_on;
+    if (reader->import->progress)
+        progress_show(reader->import->progress, reader->size, reader->import->devices.count);
 }
 
-static bool read_lines(struct import_file *import, FILE *file)
+static void take_end(struct reader *reader)
+{
+    if (reader->given_up)
+        return;
+    if (!reader->header)
+        import_reject(reader->import, reader->line,
+                      "the file is empty: an export begins with {\"devreg_export\": 1}");
+    else if (reader->needs_end && !reader->import->ended)
+        import_reject(reader->import, reader->line,
+                      "the file is cut short: an export ends with " EXPORT_END);
+}
+
+static bool read_lines(struct reader *reader, FILE *file)
 {
     char *text = NULL;
-    size_t room = 0, line = 0;
+    size_t room = 0;
     ssize_t length;
-    bool header = false, go_on = true;
-    while (go_on && (length = getline(&text, &room, file)) >= 0) {
-        line++;
-        if (strlen(text) != (size_t)length) {
-            import_reject(import, line, "it holds a NUL");
-            go_on = header;
-        } else if (!is_blank(text))
-            go_on = read_text(import, text, line, &header);
+    while (!reader->given_up && (length = getline(&text, &room, file)) >= 0) {
+        take_line(reader, text, (size_t)length);
         crypto_wipe(text, (size_t)length);
     }
     free(text);
-    if (go_on && !header && !ferror(file))
-        import_reject(import, line,
-                      "the file is empty: an export begins with "
-                      "{\"devreg_export\": 1}");
-    return !ferror(file);
+    if (ferror(file))
+        return false;
+    take_end(reader);
+    return true;
 }
 
-static int item_order(const void *a, const void *b)
+/* The registry is written from front to back; and twins become neighbours. */
+static void sort(struct import_file *import, struct records *records)
 {
-    const struct import_item *x = a, *y = b;
-    int order = strcmp(x->name, y->name);
-    return order ? order : (x->line > y->line) - (x->line < y->line);
-}
-
-/* So that twins are neighbours, and the registry is written from front to back. */
-static void items_sort(struct import_file *import, struct import_items *items)
-{
-    if (items->count)
-        qsort(items->items, items->count, sizeof *items->items, item_order);
-    for (size_t i = 1; i < items->count; i++) {
-        if (strcmp(items->items[i - 1].name, items->items[i].name) == 0)
-            import_reject(import, items->items[i].line,
-                          "%s: line %zu has the same name, or one that differs only in case",
-                          items->items[i].name, items->items[i - 1].line);
+    char name[DEVICE_ID_MAX + 1], other[DEVICE_ID_MAX + 1];
+    records_sort(records);
+    for (size_t i = 1; i < records->count; i++) {
+        const struct record *before = records->items[i - 1].record;
+        const struct record *record = records->items[i].record;
+        if (record_order(before, record) != 0)
+            continue;
+        record_name(record, name);
+        record_name(before, other);
+        if (strcmp(name, other) == 0)
+            import_reject(import, record->line, "%s: line %u has it already", name,
+                          (unsigned)before->line);
+        else
+            import_reject(import, record->line, "%s: it differs only in case from %s in line %u",
+                          name, other, (unsigned)before->line);
     }
+}
+
+static uint64_t size_of(FILE *file)
+{
+    struct stat info;
+    return fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
 }
 
 enum status import_file_read(struct call *call, struct import_file *import, FILE *file)
 {
-    if (!read_lines(import, file))
+    struct reader reader = {.import = import};
+    if (import->progress)
+        progress_step(import->progress, STEP_READ, size_of(file));
+    if (!read_lines(&reader, file))
         return complain_file(call, import->path, errno);
-    items_sort(import, &import->roles);
-    items_sort(import, &import->devices);
+    sort(import, &import->roles);
+    sort(import, &import->devices);
     return STATUS_DONE;
-}
-
-static int name_order(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct import_item *)item)->name);
-}
-
-bool import_holds(const struct import_items *items, const char *name)
-{
-    char *folded = fold(name);
-    bool found = items->count &&
-                 bsearch(folded, items->items, items->count, sizeof *items->items, name_order);
-    free(folded);
-    return found;
 }

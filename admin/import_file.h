@@ -1,7 +1,12 @@
 /* import_file.h - an export, read and checked as far as a file alone can be.
  *
- * Records are kept as the bytes that the registry stores (record.h): a device takes 300 bytes and
- * not the 10 KB of its struct, so a million of them fit into memory.
+ *   {"devreg_export": 1, "hashes": true, "end": true, "secret": "5e..."}
+ *   {"role": ...}                           record_json.h
+ *   {"device": ...}
+ *   {"devreg_export": "end"}
+ *
+ * The last line tells a whole file from one that was cut short. It has to be there where the first
+ * one says "end", as `devreg export` writes it; a file written by hand may do without.
  */
 #ifndef DEVREG_ADMIN_IMPORT_FILE_H
 #define DEVREG_ADMIN_IMPORT_FILE_H
@@ -9,26 +14,21 @@
 #include <stdio.h>
 
 #include "admin/command.h"
+#include "admin/progress.h"
 #include "admin/record_json.h"
+#include "admin/records.h"
 
-struct import_item {
-    size_t line;       /* of the file, from 1 on */
-    char *name;        /* in lower case, for sorting and for finding twins */
-    struct pack bytes; /* the record */
-};
-
-struct import_items {
-    struct import_item *items;
-    size_t count, room;
-};
+#define EXPORT_END "{\"devreg_export\":\"end\"}"
 
 struct import_file {
     const char *path;
-    struct import_items roles, devices; /* sorted by name, each once */
+    struct progress *progress;     /* lent; NULL for none */
+    struct records roles, devices; /* sorted by name, each once */
     enum secrets secrets;
+    bool ended;                      /* it has its last line */
     uint8_t secret[CRYPTO_KEY_SIZE]; /* WITH_SECRETS: the registry's */
     struct import_reject {
-        size_t line;
+        size_t line, column; /* 0 for the whole line */
         char *reason;
     } * rejects; /* the bad lines */
     size_t reject_count, reject_room;
@@ -45,8 +45,5 @@ void import_reject(struct import_file *import, size_t line, const char *format, 
 
 /* Says on stderr what is wrong with each bad line, in their order. Outside of any scope. */
 void import_tell_rejects(const struct import_file *import);
-
-/* Is there an item of that name, which may be written in any case? */
-bool import_holds(const struct import_items *items, const char *name);
 
 #endif

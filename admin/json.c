@@ -115,21 +115,33 @@ void json_print(FILE *file, const cJSON *json)
     free(text);
 }
 
-/* Does `text` hold the escape \u0000, and not a backslash (written as two) before "u0000"? */
-static bool holds_nul(const char *text)
+/* The escape \u0000 in `text`, and not a backslash (written as two) before "u0000"; or NULL. */
+static const char *find_nul(const char *text)
 {
     while ((text = strchr(text, '\\'))) {
         if (strncmp(text, "\\u0000", 6) == 0)
-            return true;
+            return text;
         text += text[1] ? 2 : 1;
     }
-    return false;
+    return NULL;
 }
 
 cJSON *json_parse(const char *text)
 {
     /* cJSON would end a string at a NUL. */
-    return holds_nul(text) ? NULL : cJSON_ParseWithOpts(text, NULL, true);
+    return find_nul(text) ? NULL : cJSON_ParseWithOpts(text, NULL, true);
+}
+
+cJSON *json_parse_at(const char *text, size_t *column)
+{
+    const char *end = find_nul(text);
+    cJSON *json = end ? NULL : cJSON_ParseWithOpts(text, &end, true);
+    if (json)
+        return json;
+    *column = 1;
+    for (; text < end; text++)
+        *column += (*text & 0xc0) != 0x80;
+    return NULL;
 }
 
 bool json_read_number(const cJSON *json, uint64_t *number)

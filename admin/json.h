@@ -35,6 +35,9 @@ void json_print(FILE *file, const cJSON *json);
 /* Reads one value and nothing after it. NULL where it is none, or holds \u0000. End with
  * cJSON_Delete. */
 cJSON *json_parse(const char *text);
+/* The same; where it is none, `*column` is the place from which on it is none, in characters from 1
+ * on. */
+cJSON *json_parse_at(const char *text, size_t *column);
 
 /* A whole number from 0 to 2^53, or null for 0. False for anything else. */
 bool json_read_number(const cJSON *json, uint64_t *number);

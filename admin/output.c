@@ -312,7 +312,8 @@ enum status output_finish(struct call *call)
         problem = "a part of it is lost";
     if (!problem)
         return STATUS_DONE;
-    bool changes = call->command && call->command->need == NEED_WRITE;
+    bool changes =
+        call->command && call->command->need == NEED_WRITE && !call_option(call, OPT_DRY_RUN);
     return complain(call, STATUS_FAILED, "cannot write the answer: %s%s", problem,
                     changes ? "; the change itself was made, see 'devreg log'" : "");
 }

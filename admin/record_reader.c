@@ -166,7 +166,12 @@ static bool read_reason(const struct target *target, const cJSON *value)
 
 static bool read_client_id(const struct target *target, const cJSON *value)
 {
-    return read_text(target, value, target->device->client_id, CLIENT_ID_PATTERN_MAX);
+    char *pattern = target->device->client_id;
+    if (!read_text(target, value, pattern, CLIENT_ID_PATTERN_MAX))
+        return false;
+    if (strcmp(pattern, "any") == 0) /* one spelling, as 'set --client-id' keeps it */
+        pattern[0] = '\0';
+    return true;
 }
 
 static bool read_expires(const struct target *target, const cJSON *value)
