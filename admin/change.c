@@ -28,13 +28,18 @@ enum status change_begin(struct call *call)
     return complain_err(call, e);
 }
 
+enum status change_keep(struct call *call)
+{
+    enum err e = registry_commit(call->registry);
+    change_hold_stops(false);
+    return complain_err(call, e);
+}
+
 enum status change_commit(struct call *call, enum log_verb verb, enum log_kind kind,
                           const char *subject)
 {
     registry_log(call->registry, verb, kind, subject, call->detail);
-    enum err e = registry_commit(call->registry);
-    change_hold_stops(false);
-    return complain_err(call, e);
+    return change_keep(call);
 }
 
 void change_end(struct call *call)

@@ -18,6 +18,9 @@ MUST_CHECK enum status change_begin(struct call *call);
 MUST_CHECK enum status change_commit(struct call *call, enum log_verb verb, enum log_kind kind,
                                      const char *subject);
 
+/* The same for what was logged already. */
+MUST_CHECK enum status change_keep(struct call *call);
+
 /* Ends a scope that changed nothing. */
 void change_end(struct call *call);
 

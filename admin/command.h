@@ -102,5 +102,6 @@ enum status cmd_import(struct call *call);
 enum status cmd_backup(struct call *call);
 enum status cmd_restore(struct call *call);
 enum status cmd_log_trim(struct call *call);
+enum status cmd_apply(struct call *call);
 
 #endif

@@ -334,8 +334,8 @@ const struct command commands[] = {
      .words = "[FILE]",
      .summary = "Write the registry as text, in JSON lines",
      .details = "To stdout, or to a new FILE that only you can read. Without --with-hashes no\n"
-                "credential is in it: it is for reading, and for moving devices that get new\n"
-                "keys.",
+                "credential is in it: it is for 'devreg apply', for reading, and for moving\n"
+                "devices that get new keys.",
      .examples = "  devreg export > devices.jsonl\n"
                  "  devreg export --with-hashes backup.jsonl",
      .words_min = 0,
@@ -364,6 +364,30 @@ const struct command commands[] = {
      .options = BIT(MOSQUITTO_PASSWD) | BIT(ACL_FILE) | BIT(PATTERN_ROLE) | BIT(DYNSEC) |
                 BIT(ROLE) | BIT(NO_ROLE) | BIT(DRY_RUN),
      .run = cmd_import},
+    {.name = "apply",
+     .words = "FILE|-",
+     .summary = "Make the registry what a file says: all of it, or nothing",
+     .details =
+         "FILE is what 'devreg export' writes, or the like by hand: a line\n"
+         "{\"devreg_export\":1}, then a line for each role and device. A line is all that there\n"
+         "is to say: what it leaves out is empty, and a device without \"roles\" holds none.\n"
+         "Times, versions and generations are passed over. Devices that are as their line\n"
+         "says are not touched and stay connected.\n\n"
+         "Credentials stay as they are, and new devices have none: see 'devreg rotate'. In a\n"
+         "file with hashes, which has to be of this registry, they are as the file says. A\n"
+         "revoked device stays revoked. What FILE does not name stays too, unless --prune is\n"
+         "given; then FILE has to end with {\"devreg_export\":\"end\"}, so that one that was\n"
+         "cut short removes nothing.\n\n"
+         "Answers a line for each change: + added, ~ changed and in what, - removed.",
+     .examples = "  devreg export > fleet.jsonl\n"
+                 "  devreg apply fleet.jsonl --dry-run\n"
+                 "  devreg apply fleet.jsonl --prune\n"
+                 "  devreg apply fleet.jsonl --prune --yes --json",
+     .words_min = 1,
+     .words_max = 1,
+     .need = NEED_WRITE,
+     .options = BIT(PRUNE) | BIT(DRY_RUN) | BIT(YES),
+     .run = cmd_apply},
     {.name = "backup",
      .words = "FILE|-",
      .summary = "Copy the registry to a new file, while everything runs",

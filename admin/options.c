@@ -90,6 +90,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_REPAIR] = {"repair", 0, NULL, false, "count anew what is only counted, before"},
     [OPT_KEEP] = {"keep", 0, "TIME|N", false,
                   "what stays: 90d, a date (since then), or a number: the newest N"},
+    [OPT_PRUNE] = {"prune", 0, NULL, false, "remove devices and roles that FILE does not name"},
 };
 
 bool arguments_init(struct arguments *arguments, int argc)

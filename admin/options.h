@@ -73,6 +73,7 @@ enum option {
     OPT_PRESENCE_STORE,
     OPT_PLUGIN,
     OPT_REPAIR,
+    OPT_PRUNE,
     OPT_COUNT
 };
 

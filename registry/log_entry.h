@@ -25,6 +25,7 @@ enum log_verb {
     LOG_RESTORE,
     LOG_TRIM, /* of this log */
     LOG_REPAIR,
+    LOG_APPLY,
     LOG_VERB_COUNT
 };
 
