@@ -112,6 +112,110 @@ static void the_secret_is_not_exported_to_a_screen(void **state)
     assert_null(strstr(session.said, "secret\""));
 }
 
+static void an_export_says_whether_credentials_are_in_it(void **state)
+{
+    struct session session;
+    char path[100];
+    (void)state;
+    RUN(&session, WORD("export"));
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, " without credentials: --with-hashes takes them along."));
+    RUN(&session, WORD("export"), WORD("--with-hashes"), path_of(path, "hashes"));
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, " with all credentials and the registry's secret"));
+}
+
+/* A registry of two devices, and a file that names one of them, whose note is `note`. */
+static void write_fleet(const char *path, const char *note)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file,
+                        "{\"devreg_export\":1}\n{\"role\":\"device\"}\n{\"device\":\"kept\","
+                        "\"note\":\"%s\"}\n{\"devreg_export\":\"end\"}\n",
+                        note) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static char fleet_dir[120], fleet[100];
+
+static void fleet_make(void)
+{
+    struct session session;
+    char path[100];
+    snprintf(fleet_dir, sizeof fleet_dir, "%s", path_of(path, "fleet-registry"));
+    (void)path_of(fleet, "fleet");
+    session_start(&session, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("init"), NULL});
+    (void)session_end(&session);
+    write_fleet(fleet, "");
+    session_start(&session,
+                  (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("apply"), fleet, NULL});
+    assert_exit(session_end(&session), 0);
+    session_start(&session, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
+                                       WORD("gone"), WORD("--no-key"), NULL});
+    assert_exit(session_end(&session), 0);
+}
+
+#define PRUNE(session)                                                                             \
+    session_start(session, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("apply"),        \
+                                      WORD("--prune"), fleet, NULL})
+
+static void assert_is_there(const char *id, bool expected)
+{
+    struct session session;
+    session_start(&session,
+                  (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("show"), WORD(id), NULL});
+    assert_exit(session_end(&session), expected ? 0 : 1);
+}
+
+static void apply_shows_what_it_will_remove_and_asks(void **state)
+{
+    static const char *const refusals[] = {"n\n", "\n", "yesterday\n", "yy\n", "\004"};
+    struct session session;
+    (void)state;
+    fleet_make();
+    write_fleet(fleet, "new");
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        PRUNE(&session);
+        session_await(&session, "Remove 1 device? [y/N] ", 1);
+        assert_non_null(strstr(session.said, "DEVICE  FIELDS"));
+        assert_non_null(strstr(session.said, "gone"));
+        session_type(&session, refusals[i]);
+        assert_exit(session_end(&session), 1);
+        assert_non_null(strstr(session.said, "devreg: nothing was changed"));
+        assert_is_there("gone", true);
+    }
+    PRUNE(&session);
+    session_await(&session, "Remove 1 device? [y/N] ", 1);
+    session_type(&session, "y\n");
+    assert_exit(session_end(&session), 0);
+    assert_non_null(strstr(session.said, "Applied. Devices: 1 changed, 1 removed, 0 unchanged;"));
+    assert_null(strstr(strstr(session.said, "[y/N]"), "gone")); /* it is shown once */
+    assert_is_there("gone", false);
+    assert_is_there("kept", true);
+}
+
+/* Not what was shown would be done, but something else. */
+static void apply_does_nothing_else_than_it_has_shown(void **state)
+{
+    struct session session, other;
+    (void)state;
+    assert_is_there("kept", true);
+    session_start(&other, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
+                                     WORD("gone"), WORD("--no-key"), NULL});
+    assert_exit(session_end(&other), 0);
+    PRUNE(&session);
+    session_await(&session, "Remove 1 device? [y/N] ", 1);
+    session_start(&other, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
+                                     WORD("more"), WORD("--no-key"), NULL});
+    assert_exit(session_end(&other), 0);
+    session_type(&session, "y\n");
+    assert_exit(session_end(&session), 1);
+    assert_non_null(strstr(session.said, "nothing was changed, run it again"));
+    assert_is_there("gone", true);
+    assert_is_there("more", true);
+}
+
 static void without_a_terminal_a_password_is_not_asked_for(void **state)
 {
     int status;
@@ -251,6 +355,9 @@ int main(void)
         cmocka_unit_test(ctrl_c_ends_it_and_leaves_the_echo_on),
         cmocka_unit_test(a_terminal_gets_tables_with_a_header),
         cmocka_unit_test(the_secret_is_not_exported_to_a_screen),
+        cmocka_unit_test(an_export_says_whether_credentials_are_in_it),
+        cmocka_unit_test(apply_shows_what_it_will_remove_and_asks),
+        cmocka_unit_test(apply_does_nothing_else_than_it_has_shown),
         cmocka_unit_test(without_a_terminal_a_password_is_not_asked_for),
         cmocka_unit_test(a_bar_shows_how_far_many_devices_are),
         cmocka_unit_test(of_a_pipe_nobody_knows_the_end),
