@@ -23,6 +23,7 @@
 #include "admin/json.h"
 #include "admin/key_file.h"
 #include "admin/lookup.h"
+#include "admin/qr.h"
 #include "admin/secret.h"
 #include "registry/record.h"
 
@@ -55,7 +56,7 @@ static enum status options_agree(struct call *call)
         return complain(call, STATUS_MISUSE, "--from: it needs the name of a file, or - for stdin");
     if (call_option(call, OPT_KEYS) && call_option(call, OPT_NO_KEY))
         return complain(call, STATUS_MISUSE, "--keys and --no-key exclude each other: use one");
-    return STATUS_DONE;
+    return qr_check_many(call);
 }
 
 static enum status check_roles(struct call *call, const struct device *model)

@@ -8,6 +8,7 @@
 
 #include "admin/complain.h"
 #include "admin/lookup.h"
+#include "admin/qr.h"
 #include "admin/record_json.h"
 #include "admin/secret.h"
 
@@ -36,11 +37,13 @@ enum status answer_role(const struct call *call, const struct role *role, const 
 }
 
 /* How to try the key without its ever standing in a command line. */
-static void tell_how(const struct device *device)
+static void tell_how(const struct device *device, bool code)
 {
     const char *config = getenv("XDG_CONFIG_HOME");
     const char *id = device->id;
     bool set = config && *config;
+    if (code)
+        tell("The code holds this key alone. The user name is %s.", id);
     tell("This key is shown only once. To try it, put the line '-P KEY' with the key into");
     tell(SHOWN "/mosquitto_pub (chmod 600 it), then run", set ? config : "~/.config");
     if (device_holds(device, DEFAULT_ROLE))
@@ -49,8 +52,8 @@ static void tell_how(const struct device *device)
         tell("  mosquitto_pub -i %s -u %s -t TOPIC -m world", id, id);
 }
 
-enum status answer_key(struct call *call, const struct device *device, uint32_t credential,
-                       const char *key, bool added)
+static bool write_key(const struct call *call, const struct device *device, uint32_t credential,
+                      const char *key)
 {
     char text[DEVICE_ID_MAX + KEY_TEXT_SIZE + 80];
     int length;
@@ -62,13 +65,30 @@ enum status answer_key(struct call *call, const struct device *device, uint32_t 
         length = snprintf(text, sizeof text, "%s\n", key);
     bool fine = length > 0 && secret_write(STDOUT_FILENO, text, (size_t)length);
     crypto_wipe(text, sizeof text);
-    if (!fine)
+    return fine;
+}
+
+enum status answer_key(struct call *call, const struct device *device, uint32_t credential,
+                       const char *key, bool added)
+{
+    bool code = call_option(call, OPT_QR);
+    bool text = !code || !isatty(STDOUT_FILENO); /* not twice on a screen */
+    bool fine = !text || write_key(call, device, credential, key);
+    bool shown = fine && text;
+    if (fine && !call->json)
+        tell_how(device, code);
+    if (fine && code)
+        fine = qr_draw(key); /* at the end: it may not scroll away */
+    if (fine)
+        return STATUS_DONE;
+    const char *done = added ? "it was added" : "it has a new key", *problem = strerror(errno);
+    if (shown)
         return complain(call, STATUS_FAILED,
-                        "%s: %s, but its key could not be written: %s; make another with "
-                        "'devreg rotate %s --grace 0'",
-                        device->id, added ? "it was added" : "it has a new key", strerror(errno),
-                        device->id);
-    if (!call->json)
-        tell_how(device);
-    return STATUS_DONE;
+                        "%s: %s, which stands on stdout, but its code could not be drawn: %s; make "
+                        "one of what is there",
+                        device->id, added ? "it was added with a key" : done, problem);
+    return complain(call, STATUS_FAILED,
+                    "%s: %s, but its key could not be written: %s; make another with "
+                    "'devreg rotate %s --grace 0'",
+                    device->id, done, problem, device->id);
 }

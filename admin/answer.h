@@ -9,8 +9,9 @@
 enum status answer_device(const struct call *call, const struct device *device, const char *done);
 enum status answer_role(const struct call *call, const struct role *role, const char *done);
 
-/* The new key, once: alone on stdout, and on stderr how to try it; `added` tells `add` from a
- * later key. A complaint where stdout did not take it. */
+/* The new key, once: alone on stdout, and on stderr how to try it; with OPT_QR as a code on the
+ * terminal, too, or there instead of on stdout if that is the same screen. `added` tells `add` from
+ * a later key. A complaint where the key did not get there. */
 MUST_CHECK enum status answer_key(struct call *call, const struct device *device,
                                   uint32_t credential, const char *key, bool added);
 

@@ -7,6 +7,7 @@
 #include "admin/complain.h"
 #include "admin/device_options.h"
 #include "admin/lookup.h"
+#include "admin/qr.h"
 #include "admin/secret.h"
 
 static enum status options_agree(struct call *call)
@@ -17,6 +18,9 @@ static enum status options_agree(struct call *call)
                         "--password, --password-file and --no-key exclude each other: use one");
     if (call_option(call, OPT_ROLE) && call_option(call, OPT_NO_ROLE))
         return complain(call, STATUS_MISUSE, "--role and --no-role exclude each other: use one");
+    if (call_option(call, OPT_QR) && (password || file || call_option(call, OPT_NO_KEY)))
+        return complain(call, STATUS_MISUSE,
+                        "--qr draws a new key, and none is made: leave it out");
     return STATUS_DONE;
 }
 
@@ -144,5 +148,7 @@ enum status cmd_add(struct call *call)
         return add_many(call);
     if (!status)
         status = one_agrees(call);
+    if (!status)
+        status = qr_check(call);
     return status ? status : add_one(call);
 }

@@ -8,6 +8,7 @@
 #include "admin/device_options.h"
 #include "admin/ends.h"
 #include "admin/lookup.h"
+#include "admin/qr.h"
 #include "admin/secret.h"
 #include "admin/when.h"
 #include "registry/text.h"
@@ -104,9 +105,11 @@ static enum status rotate(struct call *call, struct device *device, void *contex
 static enum status rotate_one(struct call *call, struct rotation *rotation)
 {
     struct device device = {.credential_count = 0};
+    enum status status = qr_check(call);
+    if (status)
+        return status;
     presence_view_open(&rotation->view, call);
-    enum status status =
-        device_change(call, call_word(call, 0), &device, LOG_ROTATE, rotate, rotation);
+    status = device_change(call, call_word(call, 0), &device, LOG_ROTATE, rotate, rotation);
     presence_view_close(&rotation->view);
     if (!status)
         status = answer_key(call, &device, rotation->credential, rotation->key, false);
@@ -141,7 +144,8 @@ static enum status rotate_many(struct call *call, struct rotation *rotation)
                                        .makes_keys = true,
                                        .edit = rotate_each,
                                        .context = rotation};
-    return change_many(call, &change);
+    enum status status = qr_check_many(call);
+    return status ? status : change_many(call, &change);
 }
 
 enum status cmd_rotate(struct call *call)

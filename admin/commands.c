@@ -57,7 +57,7 @@ const struct command commands[] = {
      .need = NEED_WRITE,
      .options = DEVICE_FIELDS | BIT(ROLE) | BIT(NO_ROLE) | BIT(NO_KEY) | BIT(PASSWORD) |
                 BIT(PASSWORD_FILE) | BIT(FROM) | BIT(COUNT_OF) | BIT(PREFIX) | BIT(START) |
-                BIT(KEYS) | BIT(KEEP_GOING) | BIT(DRY_RUN),
+                BIT(KEYS) | BIT(KEEP_GOING) | BIT(DRY_RUN) | BIT(QR),
      .run = cmd_add},
     {.name = "password",
      .words = "ID",
@@ -88,7 +88,7 @@ const struct command commands[] = {
      .words_min = 0,
      .words_max = 1,
      .need = NEED_WRITE,
-     .options = BIT(GRACE) | BIT(UNTIL_USED) | BIT(LABEL) | BIT(KEYS) | MANY,
+     .options = BIT(GRACE) | BIT(UNTIL_USED) | BIT(LABEL) | BIT(QR) | BIT(KEYS) | MANY,
      .run = cmd_rotate},
     {.name = "list",
      .summary = "List the devices",

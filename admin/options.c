@@ -45,6 +45,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_UNTIL_USED] = {"until-used", 0, NULL, false,
                         "end the old keys with the first use of the new one, if that is earlier"},
     [OPT_LABEL] = {"label", 0, "TEXT", false, "a name for the new key, for people"},
+    [OPT_QR] = {"qr", 0, NULL, false, "draw the key on the terminal as a QR code"},
     [OPT_AS_CLIENT] = {"client-id", 0, "ID", false, "the client id that asks (else the device's)"},
     [OPT_ONLY_STATE] = {"state", 0, "STATE", false, "only: enabled, disabled, revoked, or expired"},
     [OPT_ONLY_ROLE] = {"role", 0, "ROLE", false, "only devices that hold this role"},

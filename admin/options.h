@@ -43,6 +43,7 @@ enum option {
     OPT_GRACE,
     OPT_UNTIL_USED,
     OPT_LABEL,
+    OPT_QR,
     OPT_AS_CLIENT,
     OPT_ONLY_STATE,
     OPT_ONLY_ROLE,
@@ -77,6 +78,7 @@ enum option {
     OPT_COUNT
 };
 
+_Static_assert(OPT_COUNT < 64, "options have to fit into 64 bits");
 #define OPTION_BIT(option) ((uint64_t)1 << (option))
 _Static_assert(OPT_COUNT < 64, "each option has a bit");
 /* Every verb takes these; the last one stands before a verb only. */
