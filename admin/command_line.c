@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "admin/complain.h"
+#include "admin/complete.h"
 #include "admin/help.h"
 #include "admin/nearest.h"
 
-/* "role", "list" is "role list", and "log", "trim" is not "log". Tells in `*words` how many make
- * the name up. */
-static const struct command *command_find(int argc, char *const *argv, int at, int *words)
+const struct command *command_find(int argc, char *const *argv, int at, int *words)
 {
     const struct command *found = NULL;
     for (size_t i = 0; i < command_count; i++) {
@@ -28,8 +27,7 @@ static const struct command *command_find(int argc, char *const *argv, int at, i
     return found;
 }
 
-/* The first word of verbs that have two. */
-static bool is_group(const char *word)
+bool is_group(const char *word)
 {
     size_t length = strlen(word);
     for (size_t i = 0; i < command_count; i++) {
@@ -130,6 +128,11 @@ enum status command_line_read(struct call *call, int argc, char *const *argv)
         return complain(call, STATUS_MISUSE, "which verb? 'devreg --help' lists them all");
     if (strcmp(argv[at], "help") == 0)
         return help_verb(call, argc, argv, at + 1);
+    if (strcmp(argv[at], COMPLETE_VERB) == 0) {
+        at += 1 + (at + 1 < argc && strcmp(argv[at + 1], "--") == 0);
+        complete(call, argc - at, argv + at);
+        return STATUS_DONE;
+    }
     const struct command *command = command_find(argc, argv, at, &words);
     if (!command)
         return is_group(argv[at]) ? group_alone(call, argc, argv, at)

@@ -156,6 +156,16 @@ static enum option option_find(uint64_t allowed, const char *name, size_t length
     return option;
 }
 
+enum option option_of_word(const char *word, uint64_t allowed, size_t *length)
+{
+    bool letter = word[0] == '-' && word[1] != '-';
+    *length = letter ? 2 : strcspn(word, "=");
+    if (word[0] != '-' || !word[1] || (!letter && *length < 3))
+        return OPT_COUNT;
+    return letter ? option_find(allowed, word + 1, 1, true)
+                  : option_find(allowed, word + 2, *length - 2, false);
+}
+
 static bool unknown_option(struct reader *reader, const char *name, size_t length)
 {
     struct nearest nearest = nearest_to(name, length);

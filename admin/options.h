@@ -118,6 +118,10 @@ enum { OPTION_PROBLEM_MAX = 255 };
 int arguments_parse(struct arguments *arguments, int argc, char *const *argv, int at,
                     uint64_t allowed, bool first_only, char problem[static OPTION_PROBLEM_MAX + 1]);
 
+/* The option that `word` is ("--role", "--role=pump", "-rDIR"), of those in `allowed`; OPT_COUNT
+ * for none. Its name ends at `*length`. */
+enum option option_of_word(const char *word, uint64_t allowed, size_t *length);
+
 /* The value of the last `option` given, or NULL. */
 const char *option_value(const struct arguments *arguments, enum option option);
 /* Walks over the values of an option that repeats; `*at` begins with 0. NULL at the end. */
