@@ -165,10 +165,12 @@ static enum status refuse(struct many *many)
     batch_tell_refused(batch);
     if (!batch->reject_count || (keep_going && batch->count))
         return STATUS_DONE;
-    return complain(many->call, batch->reject_status, SHOWN "%s%zu bad %s%s: nothing was added%s",
-                    batch->path ? batch->path : "", batch->path ? ": " : "", batch->refused,
-                    batch->path ? "line" : "id", plural(batch->refused),
-                    batch->count && !keep_going ? "; --keep-going adds the others" : "");
+    return complain(many->call, batch->reject_status,
+                    SHOWN "%s%zu bad %s%s: nothing was added; %s%s", batch->path ? batch->path : "",
+                    batch->path ? ": " : "", batch->refused, batch->path ? "line" : "id",
+                    plural(batch->refused),
+                    batch->path ? "correct the file" : "use another --prefix or --start",
+                    batch->count && !keep_going ? ", or add the others with --keep-going" : "");
 }
 
 static bool make_key(struct many *many, struct batch_entry *entry)

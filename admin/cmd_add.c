@@ -130,7 +130,7 @@ static enum status one_agrees(struct call *call)
     static const enum option many[] = {OPT_PREFIX, OPT_START, OPT_KEYS, OPT_KEEP_GOING,
                                        OPT_DRY_RUN};
     if (call->arguments.word_count == 0)
-        return complain(call, STATUS_MISUSE, "add: too few arguments: devreg add %s",
+        return complain(call, STATUS_MISUSE, "add: too few arguments: write devreg add %s",
                         call->command->words);
     for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
         if (call_option(call, many[i]))

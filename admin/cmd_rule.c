@@ -38,15 +38,18 @@ static enum status change_rules(struct call *call, struct rules *rules, const ch
                                : rules_set(rules, change->effect, change->action, change->filter,
                                            &change->replaced);
     detail_add(call, "%s %s %s", change->unset ? "unset" : effect, action, change->filter);
+    const char *role = whose[0] == '@' ? "role " : "", *name = role_word(whose);
     if (e == ERR_NOT_FOUND)
         return complain(call, STATUS_NO,
-                        "%s: it has no rule for '%s " SHOWN "'; see 'devreg show %s'", whose,
-                        action, change->filter, whose);
+                        "%s: it has no rule for '%s " SHOWN "'; see 'devreg %sshow %s'", whose,
+                        action, change->filter, role, name);
     if (e == ERR_EXISTS)
-        return complain(call, STATUS_NO, "%s: the rule '%s %s " SHOWN "' is there already", whose,
-                        effect, action, change->filter);
+        return complain(call, STATUS_NO,
+                        "%s: the rule '%s %s " SHOWN "' is there already; see 'devreg %sshow %s'",
+                        whose, effect, action, change->filter, role, name);
     if (e == ERR_TOO_MANY)
-        return complain(call, STATUS_NO, "%s: it has %d rules already; unset some", whose,
+        return complain(call, STATUS_NO,
+                        "%s: it has %d rules already: remove one with 'devreg unset'", whose,
                         RULES_MAX);
     return complain_err(call, e);
 }

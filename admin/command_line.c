@@ -46,23 +46,53 @@ static const char *nearest_command(const char *word)
     return nearest.found;
 }
 
+/* What others call a verb, where no edit of a letter or two leads there. */
+static const char *same_as(const char *word)
+{
+    static const char *const words[][2] = {
+        {"create", "add"},      {"new", "add"},          {"ls", "list"},
+        {"delete", "remove"},   {"del", "remove"},       {"rm", "remove"},
+        {"passwd", "password"}, {"info", "show"},        {"get", "show"},
+        {"block", "disable"},   {"ban", "revoke"},       {"test", "explain"},
+        {"verify", "check"},    {"status", "stats"},     {"roles", "role list"},
+        {"dump", "export"},     {"load", "import"},      {"monitor", "watch"},
+        {"grant", "allow"},     {"version", "--version"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i][0], word) == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
+/* The verb that two words may have meant, or NULL: the second may have another name. */
+static const char *meant_by_two(const char *word, const char *next)
+{
+    char two[NEAREST_MAX + 1];
+    const char *same = is_group(word) ? same_as(next) : NULL;
+    snprintf(two, sizeof two, "%.*s %.*s", NEAREST_MAX / 2, word, NEAREST_MAX / 2,
+             same ? same : next);
+    return nearest_command(two);
+}
+
 /* argv[at] begins no verb, or not with what follows it. */
 static enum status unknown_command(struct call *call, int argc, char *const *argv, int at)
 {
-    char two[NEAREST_MAX + 2] = "";
-    const char *word = argv[at], *next = at + 1 < argc ? argv[at + 1] : NULL;
-    const char *meant = nearest_command(word);
-    if (!meant && next) {
-        snprintf(two, sizeof two, "%.*s %.*s", NEAREST_MAX / 2, word, NEAREST_MAX / 2, next);
-        meant = nearest_command(two);
+    const char *word = argv[at], *next = at + 1 < argc ? argv[at + 1] : "", *second = "";
+    bool group = is_group(word);
+    const char *meant = group ? NULL : same_as(word);
+    if (!meant)
+        meant = nearest_command(word);
+    if (!meant && *next) {
+        second = next;
+        meant = meant_by_two(word, next);
     }
     if (meant)
-        return complain(call, STATUS_MISUSE, "'" SHOWN "' is no verb: did you mean '%s'?",
-                        *two ? two : word, meant);
-    bool group = is_group(word);
+        return complain(call, STATUS_MISUSE,
+                        "'" SHOWN "%s" SHOWN "' is no verb: did you mean '%s'?", word,
+                        *second ? " " : "", second, meant);
     return complain(call, STATUS_MISUSE,
-                    "'" SHOWN "' is no verb: 'devreg %s%s--help' lists them all",
-                    group ? two : word, group ? word : "", group ? " " : "");
+                    "'" SHOWN "%s" SHOWN "' is no verb: 'devreg %s%s--help' lists them all", word,
+                    group ? " " : "", group ? second : "", group ? word : "", group ? " " : "");
 }
 
 /* `devreg role`, and no verb of it. */
@@ -99,11 +129,12 @@ static enum status check_words(struct call *call, const struct command *command)
     if (count >= command->words_min && count <= command->words_max)
         return STATUS_DONE;
     if (count < command->words_min)
-        return complain(call, STATUS_MISUSE, "%s: too few arguments: devreg %s %s", command->name,
-                        command->name, command->words);
-    return complain(call, STATUS_MISUSE, "%s: '" SHOWN "' is one argument too many: devreg %s%s%s",
-                    command->name, call_word(call, command->words_max), command->name,
-                    command->words ? " " : "", command->words ? command->words : "");
+        return complain(call, STATUS_MISUSE, "%s: too few arguments: write devreg %s %s",
+                        command->name, command->name, command->words);
+    return complain(call, STATUS_MISUSE,
+                    "%s: '" SHOWN "' is one argument too many: write devreg %s%s%s", command->name,
+                    call_word(call, command->words_max), command->name, command->words ? " " : "",
+                    command->words ? command->words : "");
 }
 
 static enum status misread(struct call *call, const char *problem)

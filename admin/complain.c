@@ -117,7 +117,8 @@ enum status check_device_id(struct call *call, const char *id)
         return complain(call, STATUS_MISUSE,
                         "that is a key and no device id: give the id, and keep the key secret");
     if (id[0] == '@')
-        return complain(call, STATUS_MISUSE, "'" SHOWN "' is a role: name a device", id);
+        return complain(call, STATUS_MISUSE,
+                        "'" SHOWN "' is a role: name a device, or see 'devreg role --help'", id);
     return complain(call, STATUS_MISUSE,
                     "'" SHOWN "' cannot be a device id: it has 1 to %d characters of "
                     "A-Z a-z 0-9 . _ : @ - and begins with a letter or digit",

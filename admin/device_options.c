@@ -155,12 +155,14 @@ enum status device_take_roles(struct call *call, struct device *device, enum opt
             status = check_role_name(call, role);
         else if (e == ERR_EXISTS && option == OPT_ADD_ROLE)
             status =
-                complain(call, STATUS_NO, "%s: it holds the role @%s already", device->id, role);
+                complain(call, STATUS_NO, "%s: it holds the role @%s already; see 'devreg show %s'",
+                         device->id, role, device->id);
         else if (e == ERR_EXISTS)
             status =
                 complain(call, STATUS_MISUSE, "--role: @%s is there twice: name it once", role);
         else if (e)
-            status = complain(call, STATUS_NO, "--%s: a device holds at most %d roles",
+            status = complain(call, STATUS_NO,
+                              "--%s: a device holds at most %d roles: --remove-role one",
                               option_rows[option].name, ROLES_MAX);
         detail_add(call, "+@%s", role);
     }
@@ -192,8 +194,9 @@ enum status device_drop_roles(struct call *call, struct device *device, enum opt
     while (!status && (role = option_next(&call->arguments, option, &at))) {
         role = role_word(role);
         if (device_remove_role(device, role) != ERR_OK)
-            status = complain(call, STATUS_NO, "%s: it does not hold the role @" SHOWN, device->id,
-                              role);
+            status = complain(call, STATUS_NO,
+                              "%s: it does not hold the role @" SHOWN "; see 'devreg show %s'",
+                              device->id, role, device->id);
         detail_add(call, "-@%s", role);
     }
     return status;

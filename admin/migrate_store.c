@@ -287,10 +287,14 @@ static enum status run(struct migration *migration)
     if (migration->shown)
         listing_flush(migration->shown);
     if (!status && migration->refused_count) {
+        bool one = migration->refused_count == 1;
         tell_refused(migration);
-        return complain(call, kind, "%zu thing%s cannot be taken over as %s: nothing was imported",
-                        migration->refused_count, plural(migration->refused_count),
-                        migration->refused_count == 1 ? "it is" : "they are");
+        return complain(
+            call, kind,
+            "%zu thing%s cannot be taken over as %s: nothing was imported; change %s in a "
+            "copy, and import that",
+            migration->refused_count, plural(migration->refused_count), one ? "it is" : "they are",
+            one ? "it" : "them");
     }
     if (!status && !migration->shown)
         status = store(migration);

@@ -174,7 +174,11 @@ static bool unknown_option(struct reader *reader, const char *name, size_t lengt
             nearest_offer(&nearest, option_rows[option].name);
     }
     int shown = length > 60 ? 60 : (int)length;
-    if (nearest.found)
+    if (reader->allowed == OPTIONS_FIRST &&
+        option_find(~(uint64_t)0, name, length, false) != OPT_COUNT)
+        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1,
+                 "--%.*s belongs to some verbs: write it behind one of them", shown, name);
+    else if (nearest.found)
         snprintf(reader->problem, OPTION_PROBLEM_MAX + 1,
                  "--%.*s: there is no such option here; did you mean --%s?", shown, name,
                  nearest.found);
@@ -184,20 +188,24 @@ static bool unknown_option(struct reader *reader, const char *name, size_t lengt
     return false;
 }
 
+static bool misused(struct reader *reader, const struct option_row *row, const char *how)
+{
+    snprintf(reader->problem, OPTION_PROBLEM_MAX + 1, "--%s %s", row->name, how);
+    return false;
+}
+
 static bool take_option(struct reader *reader, enum option option, const char *value)
 {
     const struct option_row *row = &option_rows[option];
-    const char *bad = NULL;
+    char example[OPTION_PROBLEM_MAX / 2];
     if (!row->value && value)
-        bad = "takes no value";
-    else if (row->value && !value && reader->at >= reader->argc)
-        bad = "needs a value";
-    else if (!row->repeats && option_value(reader->arguments, option))
-        bad = "is given twice";
-    if (bad) {
-        snprintf(reader->problem, OPTION_PROBLEM_MAX + 1, "--%s %s", row->name, bad);
-        return false;
+        return misused(reader, row, "takes no value: write it alone");
+    if (row->value && !value && reader->at >= reader->argc) {
+        snprintf(example, sizeof example, "needs a value: write --%s %s", row->name, row->value);
+        return misused(reader, row, example);
     }
+    if (!row->repeats && option_value(reader->arguments, option))
+        return misused(reader, row, "is given twice: write it once");
     if (row->value && !value)
         value = reader->argv[reader->at++];
     reader->arguments->given[reader->arguments->given_count++] =

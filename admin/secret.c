@@ -20,7 +20,9 @@ enum status secrets_guard(struct call *call)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0)
         return STATUS_DONE;
     return complain(call, STATUS_FAILED,
-                    "cannot turn core dumps off: %s; a key could end up in one", strerror(errno));
+                    "cannot turn core dumps off: %s; a key could end up in one, so nothing was "
+                    "done: see the system's log",
+                    strerror(errno));
 }
 
 static enum status password_check(struct call *call, const char *password)
@@ -47,9 +49,11 @@ static enum status ask(struct call *call, const char *prompt, char line[static P
         return complain(call, STATUS_FAILED,
                         "no terminal to ask for the password on: use --password-file");
     case TERMINAL_TOO_LONG:
-        return complain(call, STATUS_MISUSE, "the password is longer than %d bytes", PASSWORD_MAX);
+        return complain(call, STATUS_MISUSE,
+                        "the password is longer than %d bytes: choose a shorter one", PASSWORD_MAX);
     default:
-        return complain(call, STATUS_FAILED, "no password was typed: nothing was changed");
+        return complain(call, STATUS_FAILED,
+                        "no password was typed, so nothing was changed: run it again");
     }
 }
 
@@ -62,7 +66,8 @@ enum status password_ask(struct call *call, char password[static PASSWORD_MAX + 
     if (!status)
         status = ask(call, "The same again: ", again);
     if (!status && strcmp(password, again) != 0)
-        status = complain(call, STATUS_MISUSE, "the two passwords differ: nothing was changed");
+        status = complain(call, STATUS_MISUSE,
+                          "the two passwords differ, so nothing was changed: run it again");
     crypto_wipe(again, sizeof again);
     return status;
 }
@@ -119,9 +124,11 @@ enum status password_read(struct call *call, const char *path,
     if (used < 0)
         status = complain_file(call, path, errno);
     else if (!line_end(line, (size_t)used))
-        status = complain(call, STATUS_MISUSE,
-                          SHOWN ": the password is longer than %d bytes or holds a NUL", path,
-                          PASSWORD_MAX);
+        status = complain(
+            call, STATUS_MISUSE,
+            SHOWN
+            ": the password is longer than %d bytes or holds a NUL: write a shorter one there",
+            path, PASSWORD_MAX);
     else
         (void)text_copy(password, PASSWORD_MAX, line); /* line_end saw to it */
     crypto_wipe(line, sizeof line);
