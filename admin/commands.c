@@ -49,7 +49,8 @@ const struct command commands[] = {
                  "  devreg add pump-7 --set site=kiel --role pump --expires 90d\n"
                  "  devreg add alice --password\n"
                  "  devreg add --from pumps.csv --keys keys.csv\n"
-                 "  devreg add --from - --role pump --dry-run\n"
+                 "  devreg add --from - --role pump --dry-run < pumps.csv\n"
+                 "  devreg add pump-7 --qr > pump-7.key\n"
                  "  devreg add --count 500 --prefix pump- --set site=kiel --keys keys.csv\n"
                  "  devreg add --count 500 --prefix pump- --start 501 --keys more.csv",
      .words_min = 0,
@@ -83,6 +84,7 @@ const struct command commands[] = {
      .examples = "  devreg rotate pump-7\n"
                  "  devreg rotate pump-7 --grace 0\n"
                  "  devreg rotate pump-7 --grace 30d --until-used --label spring\n"
+                 "  devreg rotate pump-7 --qr\n"
                  "  devreg rotate --where site=kiel --grace 30d --until-used --keys keys.csv\n"
                  "  devreg rotate --where expiring=30d --keys keys.csv --yes",
      .words_min = 0,
@@ -214,13 +216,15 @@ const struct command commands[] = {
     {.name = "role list",
      .summary = "List the roles",
      .details = "Columns: role, number of rules, of devices, note.",
-     .examples = "  devreg role list",
+     .examples = "  devreg role list\n"
+                 "  devreg role list --json",
      .need = NEED_READ,
      .run = cmd_role_list},
     {.name = "role show",
      .words = "NAME",
      .summary = "Show a role and its rules",
-     .examples = "  devreg role show device",
+     .examples = "  devreg role show device\n"
+                 "  devreg role show pump --json",
      .words_min = 1,
      .words_max = 1,
      .need = NEED_READ,
@@ -228,7 +232,8 @@ const struct command commands[] = {
     {.name = "role remove",
      .words = "NAME",
      .summary = "Remove a role that no device holds",
-     .examples = "  devreg role remove pump",
+     .examples = "  devreg set --where role=pump --remove-role pump\n"
+                 "  devreg role remove pump",
      .words_min = 1,
      .words_max = 1,
      .need = NEED_WRITE,
@@ -247,7 +252,8 @@ const struct command commands[] = {
      .words = "DEVICE|@ROLE ACTION FILTER",
      .summary = "Deny a device or a role an action on topics",
      .details = RULE_DETAILS,
-     .examples = "  devreg deny @pump all 'site/+/+/firmware'",
+     .examples = "  devreg deny @pump all 'site/+/+/firmware'\n"
+                 "  devreg deny pump-7 publish 'devices/pump-7/cmd/#'",
      .words_min = 3,
      .words_max = 3,
      .need = NEED_WRITE,

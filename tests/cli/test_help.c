@@ -131,9 +131,10 @@ static void check_example(const struct command *command, char *line, bool *own)
 {
     char *words[20], problem[OPTION_PROBLEM_MAX + 1];
     struct arguments arguments;
-    char *redirected = strstr(line, " >");
-    if (redirected)
-        *redirected = '\0';
+    for (char *at = line; *at; at++) {
+        if (strchr("<>|", *at) && at > line && at[-1] == ' ')
+            *at = '\0'; /* the shell's part */
+    }
     int count = split_words(line, words, 20), at = skip_verb(command, words, count);
     if (at < 0)
         return;
@@ -152,9 +153,12 @@ static void every_example_is_well_formed(void **state)
     for (size_t i = 0; i < command_count; i++) {
         char *lines = strdup(commands[i].examples), *rest = lines, *line;
         bool own = false;
-        while ((line = strsep(&rest, "\n")))
+        size_t count = 0;
+        for (; (line = strsep(&rest, "\n")); count++)
             check_example(&commands[i], line, &own);
         assert_true(own);
+        if (count < 2)
+            fail_msg("%s has but one example", commands[i].name);
         free(lines);
     }
 }
