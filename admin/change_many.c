@@ -53,8 +53,8 @@ enum status many_asked(struct call *call, bool *many)
     }
     if (call->arguments.word_count)
         return STATUS_DONE;
-    return complain(call, STATUS_MISUSE, "%s: too few arguments: devreg %s %s", call->command->name,
-                    call->command->name, call->command->words);
+    return complain(call, STATUS_MISUSE, "%s: too few arguments: write devreg %s %s",
+                    call->command->name, call->command->name, call->command->words);
 }
 
 /* A complaint that does not say of which device it is. */

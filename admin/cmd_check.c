@@ -68,7 +68,7 @@ static void check_presence(struct check *check)
     if (!e || e == ERR_NO_REGISTRY)
         return;
     snprintf(problem, sizeof problem, "cannot be read: %s; %s", err_text(e),
-             e == ERR_PERMISSION ? "run it as root, as with sudo"
+             e == ERR_PERMISSION ? permission_remedy()
                                  : "the broker makes a damaged one anew when it starts");
     add_finding(&check->findings, check->call->presence, problem);
 }

@@ -15,8 +15,8 @@ static enum status change_state(struct call *call, struct device *device, void *
 {
     const enum device_state *state = context;
     if (device->state == *state)
-        return complain(call, STATUS_NO, "%s: it is %s already", device->id,
-                        device_state_name(*state));
+        return complain(call, STATUS_NO, "%s: it is %s already; see 'devreg show %s'", device->id,
+                        device_state_name(*state), device->id);
     if (device->state == DEVICE_REVOKED)
         return complain_revoked(call, device->id);
     device->state = *state;

@@ -27,16 +27,17 @@ static enum status check_sent(struct call *call, const struct inquiry *inquiry)
     bool filter = inquiry->question == QUESTION_SUBSCRIBE;
     bool valid = filter ? topic_of_subscription(topic) != NULL : topic_name_valid(topic);
     if (!valid || !text_is_plain(topic, TOPIC_MAX))
-        return complain(call, STATUS_MISUSE,
-                        filter ? "'" SHOWN
-                                 "' is no topic filter: 1 to 65535 bytes of UTF-8 without "
-                                 "control characters, '+' as a whole level and '#' as the last"
-                               : "'" SHOWN "' is no topic name: 1 to 65535 bytes of UTF-8 without "
-                                 "control characters, '+' or '#'",
-                        topic);
+        return complain(
+            call, STATUS_MISUSE,
+            filter ? "'" SHOWN "' is no topic filter: write 1 to 65535 bytes of UTF-8 without "
+                     "control characters, '+' as a whole level and '#' as the last"
+                   : "'" SHOWN "' is no topic name: write 1 to 65535 bytes of UTF-8 without "
+                     "control characters, '+' or '#'",
+            topic);
     if (!*id || !text_is_plain(id, TOPIC_MAX))
         return complain(call, STATUS_MISUSE,
-                        "'" SHOWN "' is no client id: 1 to 65535 bytes of UTF-8 without control "
+                        "'" SHOWN
+                        "' is no client id: write 1 to 65535 bytes of UTF-8 without control "
                         "characters",
                         id);
     return STATUS_DONE;

@@ -228,8 +228,8 @@ static enum status complain_lines(struct call *call, const struct import_file *i
 {
     progress_clear(import->progress);
     import_tell_rejects(import);
-    return complain(call, status, SHOWN ": %zu bad line%s: nothing was imported", import->path,
-                    import->reject_count, plural(import->reject_count));
+    return complain(call, status, SHOWN ": %zu bad line%s: nothing was imported; correct the file",
+                    import->path, import->reject_count, plural(import->reject_count));
 }
 
 static enum status import_all(struct call *call, struct import_file *import, FILE *file)

@@ -22,7 +22,7 @@ static enum status take_keep(struct call *call, struct wanted *wanted)
     int64_t ms;
     *wanted = (struct wanted){.keep = UINT64_MAX};
     if (!keep)
-        return complain(call, STATUS_MISUSE, "what is to stay? --keep 90d, or --keep 100000");
+        return complain(call, STATUS_MISUSE, "what is to stay? Write --keep 90d, or --keep 100000");
     bool digits = *keep && strspn(keep, "0123456789") == strlen(keep);
     if (digits && strlen(keep) < 16)
         wanted->keep = strtoull(keep, NULL, 10);

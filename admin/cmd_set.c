@@ -26,8 +26,9 @@ static enum status unset_attributes(struct call *call, struct device *device)
     enum status status = STATUS_DONE;
     while (!status && (name = option_next(&call->arguments, OPT_UNSET, &at))) {
         if (device_unset_attribute(device, name) != ERR_OK)
-            status =
-                complain(call, STATUS_NO, "%s: it has no attribute '" SHOWN "'", device->id, name);
+            status = complain(call, STATUS_NO,
+                              "%s: it has no attribute '" SHOWN "'; see 'devreg show %s'",
+                              device->id, name, device->id);
         detail_add(call, "-%s", name);
     }
     return status;
@@ -134,8 +135,11 @@ static enum status check_names(struct call *call)
     size_t unset = 0;
     while ((name = option_next(&call->arguments, OPT_UNSET, &unset))) {
         if (!attribute_name_valid(name))
-            return complain(call, STATUS_MISUSE, "--unset: '" SHOWN "' is no attribute's name",
-                            name);
+            return complain(call, STATUS_MISUSE,
+                            "--unset: '" SHOWN
+                            "' is no attribute's name: it has 1 to %d characters of "
+                            "A-Z a-z 0-9 _ - and begins with a letter",
+                            name, ATTRIBUTE_NAME_MAX);
     }
     enum status status = read_begin(call);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {

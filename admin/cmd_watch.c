@@ -291,7 +291,7 @@ static void tell_of_store(struct watch *watch, bool again)
     if (now == watch->told && !(again && now == TOLD_FINE))
         return;
     if (now == TOLD_MISSING)
-        warn("there is no presence in " SHOWN ": the broker makes it when it starts with devreg.so",
+        warn("there is no presence in " SHOWN ": start the broker with devreg.so, which makes it",
              dir);
     else if (now == TOLD_UNREADABLE)
         warn("the presence in " SHOWN " cannot be read: %s; only changes of the registry are shown",

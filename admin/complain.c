@@ -51,6 +51,13 @@ const char *err_remedy(enum err e)
     return (unsigned)e < ERR_COUNT && advice[e] ? advice[e] : "see 'devreg check'";
 }
 
+const char *permission_remedy(void)
+{
+    return geteuid() == 0 ? "let its owner, as whom root works there, get to it: see the modes of "
+                            "the directories above"
+                          : "run it as root, as with sudo";
+}
+
 const char *file_remedy(int code)
 {
     switch (code) {
@@ -102,9 +109,13 @@ enum status complain_err(struct call *call, enum err e)
         return complain(call, STATUS_NO,
                         "the registry in " SHOWN ": %s, so nothing was changed: run it again", dir,
                         err_text(e));
+    if (e == ERR_PERMISSION && geteuid() != 0)
+        return complain(call, STATUS_FAILED,
+                        "the registry in " SHOWN ": %s; run it as %s, as with sudo", dir,
+                        err_text(e), owner_of(dir));
     if (e == ERR_PERMISSION)
-        return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; run it as %s%s", dir,
-                        err_text(e), owner_of(dir), geteuid() == 0 ? "" : ", as with sudo");
+        return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; %s", dir, err_text(e),
+                        permission_remedy());
     return complain(call, STATUS_FAILED, "the registry in " SHOWN ": %s; %s", dir, err_text(e),
                     err_remedy(e));
 }

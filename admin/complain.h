@@ -49,6 +49,9 @@ void tell_person(const char *format, ...) PRINTF_LIKE(1, 2);
 /* What to do about a registry that cannot be used. */
 const char *err_remedy(enum err e);
 
+/* What to do where permission is denied. Root works as the owner of what is not its own. */
+const char *permission_remedy(void);
+
 /* What to do about a file that cannot be used, for the reason that errno says. */
 const char *file_remedy(int code);
 

@@ -190,7 +190,7 @@ static enum status refuse_unknown(struct call *call, const char *name)
     for (size_t i = 0; i < list_column_count && used < NAMES_MAX; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s, ", list_columns[i].name);
     return complain(call, STATUS_MISUSE,
-                    "--columns: '%.60s' is no column; they are %s" ATTRIBUTE_PREFIX "NAME", name,
+                    "--columns: '%.60s' is no column: choose of %s" ATTRIBUTE_PREFIX "NAME", name,
                     names);
 }
 
@@ -207,7 +207,8 @@ static enum status choose(struct call *call, struct list_choice *choice, const c
                     attribute ? name : column->name); /* it is known, or a valid attribute's */
     for (size_t i = 0; i < at; i++) {
         if (strcmp(choice->names[i], choice->names[at]) == 0)
-            return complain(call, STATUS_MISUSE, "--columns: '%s' is there twice", name);
+            return complain(call, STATUS_MISUSE, "--columns: '%s' is there twice: write it once",
+                            name);
     }
     choice->columns[at] = column;
     choice->shown[at] = (struct column){

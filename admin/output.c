@@ -304,16 +304,19 @@ void output_flush(struct call *call)
 
 enum status output_finish(struct call *call)
 {
-    const char *problem = NULL;
+    const char *problem = NULL, *remedy = NULL;
     output_flush(call);
-    if (call->write_error)
+    if (call->write_error) {
         problem = strerror(call->write_error);
-    else if (ferror(stdout)) /* of an earlier write: its errno is gone */
+        remedy = file_remedy(call->write_error);
+    } else if (ferror(stdout)) { /* of an earlier write: its errno is gone */
         problem = "a part of it is lost";
+        remedy = "run it again";
+    }
     if (!problem)
         return STATUS_DONE;
     bool changes =
         call->command && call->command->need == NEED_WRITE && !call_option(call, OPT_DRY_RUN);
-    return complain(call, STATUS_FAILED, "cannot write the answer: %s%s", problem,
-                    changes ? "; the change itself was made, see 'devreg log'" : "");
+    return complain(call, STATUS_FAILED, "cannot write the answer: %s; %s", problem,
+                    changes ? "the change itself was made, see 'devreg log'" : remedy);
 }

@@ -31,8 +31,11 @@ enum status places_complain(struct call *call, enum err e)
 {
     const char *dir = call->dir;
     if (e == ERR_EXISTS)
-        return complain(call, STATUS_NO, SHOWN ": a registry is there already; nothing was changed",
-                        dir);
+        return complain(
+            call, STATUS_NO,
+            SHOWN
+            ": a registry is there already, and was not changed; name another directory with -r",
+            dir);
     if (e == ERR_INVALID)
         return complain(call, STATUS_NO,
                         SHOWN ": it holds other files: name a directory that is empty or new", dir);
@@ -42,6 +45,11 @@ enum status places_complain(struct call *call, enum err e)
     if (e == ERR_NOT_FOUND || e == ERR_NO_REGISTRY)
         return complain(call, STATUS_FAILED,
                         SHOWN ": the directory above it is not there: make that first", dir);
+    if (e == ERR_PERMISSION && geteuid() == 0)
+        return complain(call, STATUS_FAILED,
+                        SHOWN ": %s: the broker's user has to get there; see the modes of the "
+                              "directories above, or name another with -r",
+                        dir, err_text(e));
     if (e == ERR_PERMISSION)
         return complain(call, STATUS_FAILED,
                         SHOWN ": %s; run it as root, as with sudo, or name a directory of yours "

@@ -76,13 +76,13 @@ enum status presence_view_check(const struct presence_view *view, struct call *c
     if (!view->txn && view->error == ERR_NO_REGISTRY)
         return complain(call, STATUS_FAILED,
                         "--%s: there is no presence in " SHOWN
-                        "; the broker makes it when it starts with devreg.so",
+                        ": start the broker with devreg.so, which makes it",
                         asked, call->presence);
     if (!view->txn)
         return complain(
             call, STATUS_FAILED, "--%s: the presence in " SHOWN " cannot be read: %s; %s", asked,
             call->presence, err_text(view->error),
-            view->error == ERR_PERMISSION ? "run it as root, as with sudo"
+            view->error == ERR_PERMISSION ? permission_remedy()
                                           : "the broker makes a damaged one anew when it starts");
     if (view->off)
         return complain(call, STATUS_FAILED,

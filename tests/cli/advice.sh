@@ -6,14 +6,21 @@
 set -u
 cd "$1" || exit 2
 words='see|use|write|name|make|run|try|give|choose|remove|take|leave|restore|end|set|chmod|rename|mend|free|raise'
-words="$words"'|keep|wait|shorten|open|upgrade|put|create|add|enable|unset|have|let|copy|correct|start|answer|build'
-advice="'devreg |did you mean|lists them|--help|which verb|[:;,] (then |else |or )?($words)( |\$)| or ($words) "
+words="$words"'|keep|wait|shorten|open|upgrade|put|create|add|enable|unset|have|let|copy|correct|change|start|answer|build'
+advice="'devreg |did you mean|lists them|--help|which verb|Write --|[:;,] (then |else |or )?($words|--[a-z-]+)( |\$)"
 # What something has to be like is advice, too.
-advice="$advice|it (has|needs) [0-9]+ |a (name|value|pattern) (is|has)|has to be|goes with|needs --|is no filter for a rule:"
-awk '
-    function check() { if (said) print FILENAME ": " said; said = "" }
-    FNR == 1 || /^\$ / { check() }
-    /^devreg: / && !/^devreg: warning: / { said = $0 }
-    ENDFILE { check() }
-' */err | grep -vE "$advice" && exit 1
-exit 0
+advice="$advice| or ($words) |it (has|needs) (the|a|[0-9]+) |a (name|value|pattern) (is|has)|has to (be|get)|goes with"
+advice="$advice|needs --|is no filter for a rule:"
+last_words() {
+    awk '
+        function check() { if (said) print file ": " said; said = "" }
+        FNR == 1 || /^\$ / { check(); file = FILENAME }
+        /^(Added|Would add) / { said = "" }
+        /^devreg: / && !/^devreg: (warning: |[^ ]+:[0-9]+:)/ { said = $0 }
+        END { check() }
+    ' */err
+}
+found=$(last_words | grep -vE "$advice")
+[ -z "$found" ] || { printf 'without advice:\n%s\n' "$found"; exit 1; }
+# It looked at something.
+[ "$(last_words | wc -l)" -gt 100 ]
