@@ -6,7 +6,7 @@
 set -u
 cd "$1" || exit 2
 words='see|use|write|name|make|run|try|give|choose|remove|take|leave|restore|end|set|chmod|rename|mend|free|raise'
-words="$words"'|keep|wait|shorten|open|upgrade|put|create|add|enable|unset|have|let|copy|correct|change|start|answer|build'
+words="$words"'|keep|wait|shorten|open|upgrade|put|create|add|enable|unset|have|let|copy|correct|change|start|answer|build|apply'
 advice="'devreg |did you mean|lists them|--help|which verb|Write --|[:;,] (then |else |or )?($words|--[a-z-]+)( |\$)"
 # What something has to be like is advice, too.
 advice="$advice| or ($words) |it (has|needs) (the|a|[0-9]+) |a (name|value|pattern) (is|has)|has to (be|get)|goes with"
