@@ -36,8 +36,9 @@ static enum status complain_lines(struct apply *apply, enum status status)
     const struct import_file *import = &apply->import;
     progress_clear(&apply->progress);
     import_tell_rejects(import);
-    return complain(apply->call, status, SHOWN ": %zu bad line%s: nothing was changed; correct the file",
-                    import->path, import->reject_count, plural(import->reject_count));
+    return complain(apply->call, status,
+                    SHOWN ": %zu bad line%s: nothing was changed; correct the file", import->path,
+                    import->reject_count, plural(import->reject_count));
 }
 
 static enum status read_file(struct apply *apply)
