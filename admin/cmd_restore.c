@@ -92,6 +92,7 @@ static enum status find_broker(struct restore *restore, uid_t *uid, gid_t *gid)
 static enum status make_place(struct restore *restore)
 {
     struct call *call = restore->call;
+    struct stat info;
     uid_t uid;
     gid_t gid;
     if (restore->replaces && !call_option(call, OPT_USER))
@@ -102,9 +103,13 @@ static enum status make_place(struct restore *restore)
     restore->files.gid = gid;
     if (restore->replaces)
         return STATUS_DONE;
-    restore->files = (struct store_files){geteuid(), gid, 0640, 0660};
     enum err e = registry_make_places(call->dir, uid, gid);
-    return e ? places_complain(call, e) : STATUS_DONE;
+    if (e)
+        return places_complain(call, e);
+    bool known =
+        stat(call->dir, &info) == 0; /* in a directory that is not root's, root is its owner */
+    restore->files = (struct store_files){known ? info.st_uid : geteuid(), gid, 0640, 0660};
+    return STATUS_DONE;
 }
 
 static enum status open_backup(struct restore *restore)
