@@ -534,7 +534,7 @@ static enum err env_look(struct store *store)
 
 /* LMDB 0.9.26 to 0.9.31 may break the locks of an opener that meets a closer of a program that does
  * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. */
-static enum err env_open_and_look(struct store *store, const char *path, unsigned flags)
+static enum err env_open_and_look(struct store *store, const char *path, unsigned flags, bool wait)
 {
     for (int tries = 0;; tries++) {
         enum err e = env_open(store, path, flags);
@@ -546,7 +546,7 @@ static enum err env_open_and_look(struct store *store, const char *path, unsigne
             return ERR_OK;
         mdb_env_close(store->env);
         store->env = NULL;
-        if (e != ERR_IO || tries == OPEN_TRIES)
+        if (e != ERR_IO || !wait || tries == OPEN_TRIES)
             return e;
         const struct timespec pause = {0, 20 * 1000000L};
         (void)nanosleep(&pause, NULL);
@@ -571,14 +571,14 @@ static enum err open_again(struct store **out, const struct store *wanted)
     return ERR_NOT_FOUND;
 }
 
-static enum err open_first(struct store **out, const char *path, unsigned flags,
+static enum err open_first(struct store **out, const char *path, unsigned flags, bool wait,
                            const struct store *wanted)
 {
     struct store *store = malloc(sizeof *store);
     if (!store)
         return ERR_NO_MEMORY;
     *store = *wanted;
-    enum err e = env_open_and_look(store, path, flags);
+    enum err e = env_open_and_look(store, path, flags, wait);
     if (e) {
         free(store);
         return e;
@@ -602,7 +602,7 @@ static enum err open_in(struct store **out, const char *dir, enum store_kind kin
     if (!e) {
         e = open_again(out, &wanted);
         if (e == ERR_NOT_FOUND)
-            e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, &wanted);
+            e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, wait, &wanted);
     }
     return store_dir_end(&place, e);
 }
@@ -629,7 +629,7 @@ enum err store_open_copy(struct store **store, const char *file, enum store_kind
     wanted.files.data = info.st_ino;
     if (!S_ISREG(info.st_mode) || info.st_size < 2L * SMALLEST_PAGE)
         return ERR_DAMAGED;
-    return open_first(store, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, &wanted);
+    return open_first(store, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, true, &wanted);
 }
 
 bool store_in_place(const struct store *store)
