@@ -12,6 +12,7 @@
 
 #include "admin/json.h"
 #include "admin/leftover.h"
+#include "admin/renameat2.h"
 
 static const char part_suffix[] = ".part-XXXXXX";
 
