@@ -13,7 +13,7 @@ enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER };
 struct login {
     const struct mosquitto *client;
     const char *id, *username, *password, *address;
-    int protocol; /* of MQTT; 0 for a session that was restored from disk */
+    int protocol;         /* of MQTT; 0 for a session that was restored from disk */
     int64_t now;          /* ms since 1970 */
     uint64_t client_hash; /* of the client id; and who owns it */
     enum owner owner;

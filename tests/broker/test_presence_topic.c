@@ -188,7 +188,7 @@ static void a_lost_store_leaves_no_old_state_behind(void **state)
     struct sighting on = watch_online(watch);
     assert_int_equal(on.conn, 1);
     client_disconnect(pump);
-    (void)watch_until(watch, false); /* the walk may publish it once more before */
+    (void)watch_until(watch, false);        /* the walk may publish it once more before */
     for (int i = 0; i < QUIET_TURNS; i++) { /* whatever the walk has to note is written by then */
         const struct timespec turn = {.tv_nsec = 10 * 1000 * 1000};
         (void)nanosleep(&turn, NULL);
