@@ -402,12 +402,10 @@ void play_go_down(bool kill, bool early)
     link_drop(&p.swarm, &p.sentinel, false);
     for (size_t i = 0; i < p.actor_count; i++)
         actor_goes_down(&p.actors[i], kill, early);
-    if (p.stale && !kill && !p.setting.persistence) /* devreg takes it for saved */
+    /* What is of the store before is found again after a SIGKILL where it stood and whose it was,
+     * but devices are removed and move meanwhile. A clean stop counts as saved. */
+    if (p.stale && (kill || !p.setting.persistence))
         remove_file(p.scene->broker.dir, "/broker/mosquitto.db");
-    bool moves = strstr(p.setting.pattern, "%{"); /* then nobody knows where it stood */
-    if (p.stale && kill && moves)
-        remove_file(p.scene->broker.dir, "/broker/mosquitto.db");
-    p.lost = p.stale && kill && !moves;
     p.stale = false;
     bool shown = !kill && !early && !p.setting.off && p.setting.persistence;
     if (rng_percent(&p.rng, shown ? 40 : 10))
