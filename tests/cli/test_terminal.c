@@ -12,40 +12,40 @@ enum { DEVICES = 200000 };
 /* The prompt comes when the echo is off: what is typed after it may not be seen. */
 static void a_password_is_typed_twice_and_never_echoed(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     RUN(&session, WORD("add"), WORD("alice"), WORD("--password"));
     session_await(&session, "New password: ", 1);
     session_type(&session, "correct horse\n");
     session_await(&session, "The same again: ", 1);
     session_type(&session, "correct horse\n");
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_null(strstr(session.said, "horse"));
     assert_non_null(strstr(session.said, "alice: added"));
     RUN(&session, WORD("show"), WORD("alice"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "credential  password 1,"));
 }
 
 static void two_different_passwords_are_refused(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     RUN(&session, WORD("add"), WORD("bob"), WORD("--password"));
     session_await(&session, "New password: ", 1);
     session_type(&session, "correct horse\n");
     session_await(&session, "The same again: ", 1);
     session_type(&session, "correct house\n");
-    assert_exit(session_end(&session), 2);
+    assert_exit(tty_wait(&session), 2);
     assert_non_null(strstr(session.said, "differ"));
     assert_null(strstr(session.said, "correct"));
     RUN(&session, WORD("show"), WORD("bob"));
-    assert_exit(session_end(&session), 1);
+    assert_exit(tty_wait(&session), 1);
 }
 
 static void a_password_that_is_too_long_is_not_cut(void **state)
 {
-    struct session session;
+    struct tty session;
     char line[140];
     (void)state;
     memset(line, 'x', sizeof line);
@@ -54,23 +54,23 @@ static void a_password_that_is_too_long_is_not_cut(void **state)
     RUN(&session, WORD("password"), WORD("alice"));
     session_await(&session, "New password: ", 1);
     session_type(&session, line);
-    assert_exit(session_end(&session), 2);
+    assert_exit(tty_wait(&session), 2);
     assert_non_null(strstr(session.said, "longer than 128 bytes"));
 }
 
 static void ctrl_d_changes_nothing(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     RUN(&session, WORD("password"), WORD("alice"));
     session_await(&session, "New password: ", 1);
     session_type(&session, "\004");
-    assert_exit(session_end(&session), 3);
+    assert_exit(tty_wait(&session), 3);
     assert_non_null(strstr(session.said, "nothing was changed"));
 }
 
 /* Does the terminal show what is typed? */
-static bool echoes(const struct session *session)
+static bool echoes(const struct tty *session)
 {
     struct termios mode;
     assert_int_equal(tcgetattr(session->terminal, &mode), 0);
@@ -79,7 +79,7 @@ static bool echoes(const struct session *session)
 
 static void ctrl_c_ends_it_and_leaves_the_echo_on(void **state)
 {
-    struct session session;
+    struct tty session;
     int status;
     (void)state;
     RUN(&session, WORD("password"), WORD("alice"));
@@ -95,33 +95,33 @@ static void ctrl_c_ends_it_and_leaves_the_echo_on(void **state)
 
 static void a_terminal_gets_tables_with_a_header(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     RUN(&session, WORD("list"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_string_equal(session.said, "DEVICE  STATE     ROLES   PRESENCE  SINCE\r\n"
                                       "alice   enabled   device  never     -\r\n");
 }
 
 static void the_secret_is_not_exported_to_a_screen(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     RUN(&session, WORD("export"), WORD("--with-hashes"));
-    assert_exit(session_end(&session), 2);
+    assert_exit(tty_wait(&session), 2);
     assert_null(strstr(session.said, "secret\""));
 }
 
 static void an_export_says_whether_credentials_are_in_it(void **state)
 {
-    struct session session;
+    struct tty session;
     char path[100];
     (void)state;
     RUN(&session, WORD("export"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, " without credentials: --with-hashes takes them along."));
     RUN(&session, WORD("export"), WORD("--with-hashes"), path_of(path, "hashes"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, " with all credentials and the registry's secret"));
 }
 
@@ -141,19 +141,19 @@ static char fleet_dir[120], fleet[100];
 
 static void fleet_make(void)
 {
-    struct session session;
+    struct tty session;
     char path[100];
     snprintf(fleet_dir, sizeof fleet_dir, "%s", path_of(path, "fleet-registry"));
     (void)path_of(fleet, "fleet");
     session_start(&session, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("init"), NULL});
-    (void)session_end(&session);
+    (void)tty_wait(&session);
     write_fleet(fleet, "");
     session_start(&session,
                   (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("apply"), fleet, NULL});
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     session_start(&session, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
                                        WORD("gone"), WORD("--no-key"), NULL});
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
 }
 
 #define PRUNE(session)                                                                             \
@@ -162,16 +162,16 @@ static void fleet_make(void)
 
 static void assert_is_there(const char *id, bool expected)
 {
-    struct session session;
+    struct tty session;
     session_start(&session,
                   (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("show"), WORD(id), NULL});
-    assert_exit(session_end(&session), expected ? 0 : 1);
+    assert_exit(tty_wait(&session), expected ? 0 : 1);
 }
 
 static void apply_shows_what_it_will_remove_and_asks(void **state)
 {
     static const char *const refusals[] = {"n\n", "\n", "yesterday\n", "yy\n", "\004"};
-    struct session session;
+    struct tty session;
     (void)state;
     fleet_make();
     write_fleet(fleet, "new");
@@ -181,14 +181,14 @@ static void apply_shows_what_it_will_remove_and_asks(void **state)
         assert_non_null(strstr(session.said, "DEVICE  FIELDS"));
         assert_non_null(strstr(session.said, "gone"));
         session_type(&session, refusals[i]);
-        assert_exit(session_end(&session), 1);
+        assert_exit(tty_wait(&session), 1);
         assert_non_null(strstr(session.said, "devreg: nothing was changed"));
         assert_is_there("gone", true);
     }
     PRUNE(&session);
     session_await(&session, "Remove 1 device? [y/N] ", 1);
     session_type(&session, "y\n");
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "Applied. Devices: 1 changed, 1 removed, 0 unchanged;"));
     assert_null(strstr(strstr(session.said, "[y/N]"), "gone")); /* it is shown once */
     assert_is_there("gone", false);
@@ -198,19 +198,19 @@ static void apply_shows_what_it_will_remove_and_asks(void **state)
 /* Not what was shown would be done, but something else. */
 static void apply_does_nothing_else_than_it_has_shown(void **state)
 {
-    struct session session, other;
+    struct tty session, other;
     (void)state;
     assert_is_there("kept", true);
     session_start(&other, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
                                      WORD("gone"), WORD("--no-key"), NULL});
-    assert_exit(session_end(&other), 0);
+    assert_exit(tty_wait(&other), 0);
     PRUNE(&session);
     session_await(&session, "Remove 1 device? [y/N] ", 1);
     session_start(&other, (char *[]){WORD("devreg"), WORD("-r"), fleet_dir, WORD("add"),
                                      WORD("more"), WORD("--no-key"), NULL});
-    assert_exit(session_end(&other), 0);
+    assert_exit(tty_wait(&other), 0);
     session_type(&session, "y\n");
-    assert_exit(session_end(&session), 1);
+    assert_exit(tty_wait(&session), 1);
     assert_non_null(strstr(session.said, "nothing was changed, run it again"));
     assert_is_there("gone", true);
     assert_is_there("more", true);
@@ -233,7 +233,7 @@ static void without_a_terminal_a_password_is_not_asked_for(void **state)
 
 static void a_bar_shows_how_far_many_devices_are(void **state)
 {
-    struct session session;
+    struct tty session;
     char devices[100], keys[100];
     (void)state;
     FILE *file = fopen(path_of(devices, "devices"), "w");
@@ -243,7 +243,7 @@ static void a_bar_shows_how_far_many_devices_are(void **state)
         assert_true(fprintf(file, "pump-%d\n", i) > 0);
     assert_int_equal(fclose(file), 0);
     RUN(&session, WORD("add"), WORD("--from"), devices, WORD("--keys"), path_of(keys, "keys"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "%  "));
     assert_non_null(strstr(session.said, " devices  "));
     assert_non_null(strstr(session.said, "/s  "));
@@ -268,7 +268,7 @@ static void assert_keys_only(const char *said)
 /* They come slowly enough for a bar: the devices come through a pipe, after the time of one. */
 static void keys_on_a_terminal_have_no_bar_among_them(void **state)
 {
-    struct session session;
+    struct tty session;
     char fifo[100];
     (void)state;
     assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
@@ -280,29 +280,29 @@ static void keys_on_a_terminal_have_no_bar_among_them(void **state)
     for (int i = 0; i < 500; i++)
         assert_true(dprintf(pipe, "screen-%d\n", i) > 0);
     assert_int_equal(close(pipe), 0);
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_keys_only(session.said);
     assert_int_equal(unlink(fifo), 0);
 }
 
 /* Writes devices into the pipe until it has been said. */
-static void write_until(struct session *session, int pipe, const char *text)
+static void write_until(struct tty *session, int pipe, const char *text)
 {
-    int64_t deadline = now_ms() + DEADLINE_MS;
+    int64_t deadline = tty_now() + TTY_DEADLINE_MS;
     for (int i = 0; !strstr(session->said, text); i++) {
         struct pollfd poll_on = {.fd = session->terminal, .events = POLLIN};
         char line[40];
         int size = snprintf(line, sizeof line, "fifo-%d\n", i);
         assert_int_equal(write(pipe, line, (size_t)size), size);
-        assert_true(now_ms() < deadline);
+        assert_true(tty_now() < deadline);
         if (poll(&poll_on, 1, 0) == 1)
-            assert_true(session_read(session, deadline));
+            assert_true(tty_read(session, deadline));
     }
 }
 
 static void of_a_pipe_nobody_knows_the_end(void **state)
 {
-    struct session session;
+    struct tty session;
     char fifo[100];
     (void)state;
     assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
@@ -314,7 +314,7 @@ static void of_a_pipe_nobody_knows_the_end(void **state)
     assert_null(strchr(session.said, '%'));
     assert_null(strstr(session.said, "left"));
     assert_int_equal(close(pipe), 0);
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "Would add "));
     assert_int_equal(unlink(fifo), 0);
 }
@@ -322,9 +322,9 @@ static void of_a_pipe_nobody_knows_the_end(void **state)
 /* Ctrl-S stops what is written to a terminal. */
 static void a_stopped_terminal_does_not_hold_a_transaction_up(void **state)
 {
-    struct session session;
+    struct tty session;
     char fifo[100], keys[100];
-    int64_t deadline = now_ms() + DEADLINE_MS;
+    int64_t deadline = tty_now() + TTY_DEADLINE_MS;
     (void)state;
     assert_int_equal(mkfifo(path_of(fifo, "fifo"), 0600), 0);
     RUN(&session, WORD("add"), WORD("--from"), fifo, WORD("--keys"), path_of(keys, "more-keys"));
@@ -337,11 +337,11 @@ static void a_stopped_terminal_does_not_hold_a_transaction_up(void **state)
         assert_true(dprintf(pipe, "stopped-%d\n", i) > 0);
     assert_int_equal(close(pipe), 0);
     while (access(keys, F_OK) != 0) {
-        assert_true(now_ms() < deadline);
+        assert_true(tty_now() < deadline);
         (void)poll(NULL, 0, 1);
     }
     session_type(&session, "\x11");
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "Added "));
 }
 

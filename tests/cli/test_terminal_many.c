@@ -23,14 +23,14 @@ static const char *devreg(const char *arguments)
 static void no_is_the_answer_to_everything_but_yes(void **state)
 {
     static const char *const answers[] = {"\n", "n\n", "nay\n", "yess\n", " y\n", "\004"};
-    struct session session;
+    struct tty session;
     (void)state;
     (void)devreg("add --count 3 --prefix no- --set site=no --no-key");
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         RUN(&session, WORD("disable"), WORD("--where"), WORD("site=no"));
         session_await(&session, "Disable 3 devices? [y/N] ", 1);
         session_type(&session, answers[i]);
-        assert_exit(session_end(&session), 1);
+        assert_exit(tty_wait(&session), 1);
         assert_non_null(strstr(session.said, "devreg: nothing was changed"));
     }
     assert_string_equal(devreg("list --set site=no --columns version"), "1\n1\n1\n");
@@ -40,7 +40,7 @@ static void yes_changes_them(void **state)
 {
     static const char *const answers[] = {"y\n", "Y\n", "yes\n", "YES\n"};
     static const char *const verbs[] = {"disable", "enable", "disable", "enable"};
-    struct session session;
+    struct tty session;
     char verb[10];
     (void)state;
     (void)devreg("add --count 1200 --prefix yes- --set site=yes --no-key");
@@ -49,7 +49,7 @@ static void yes_changes_them(void **state)
         RUN(&session, verb, WORD("--where"), WORD("site=yes"));
         session_await(&session, "able 1,200 devices? [y/N] ", 1);
         session_type(&session, answers[i]);
-        assert_exit(session_end(&session), 0);
+        assert_exit(tty_wait(&session), 0);
         assert_non_null(strstr(session.said, "abled 1,200 devices in "));
     }
     assert_string_equal(devreg("list --set site=yes --columns version --limit 2"), "5\n5\n");
@@ -57,23 +57,23 @@ static void yes_changes_them(void **state)
 
 static void with_yes_nothing_is_asked_and_neither_where_there_is_nothing_to_do(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     (void)devreg("add quiet --set site=quiet --no-key");
     RUN(&session, WORD("disable"), WORD("--where"), WORD("site=quiet"), WORD("--yes"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_null(strchr(session.said, '?'));
     RUN(&session, WORD("disable"), WORD("--where"), WORD("site=quiet"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_string_equal(session.said, "Nothing to do; 1 is so already\r\n");
     RUN(&session, WORD("remove"), WORD("--where"), WORD("site=quiet"), WORD("--dry-run"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_string_equal(session.said, "quiet\r\nWould remove 1 device\r\n");
 }
 
 static void ctrl_c_at_the_question_changes_nothing(void **state)
 {
-    struct session session;
+    struct tty session;
     int status;
     (void)state;
     (void)devreg("add broken --set site=broken --no-key");
@@ -91,7 +91,7 @@ static void ctrl_c_at_the_question_changes_nothing(void **state)
  * is not touched. */
 static void what_changed_while_the_question_stood_is_left_alone(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     (void)devreg("add --count 5 --prefix w- --set site=while --no-key");
     RUN(&session, WORD("disable"), WORD("--where"), WORD("site=while"), WORD("--reason"),
@@ -105,7 +105,7 @@ static void what_changed_while_the_question_stood_is_left_alone(void **state)
     (void)devreg("set w-5 floor=2");
     (void)devreg("add w-6 --set site=while --no-key");
     session_type(&session, "y\n");
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_non_null(strstr(session.said, "Disabled 1 device in "));
     assert_non_null(strstr(session.said, "; 4 are not what they were when you were asked"));
     assert_string_equal(devreg("list --after w --limit 5 --columns device,state,reason"),
@@ -117,7 +117,7 @@ static void what_changed_while_the_question_stood_is_left_alone(void **state)
 
 static void new_keys_are_for_all_that_were_confirmed_or_for_nobody(void **state)
 {
-    struct session session;
+    struct tty session;
     char keys[100], part[110];
     (void)state;
     (void)devreg("add --count 3 --prefix r- --set site=rotated");
@@ -126,7 +126,7 @@ static void new_keys_are_for_all_that_were_confirmed_or_for_nobody(void **state)
     session_await(&session, "Give 3 devices new keys? [y/N] ", 1);
     (void)devreg("set r-2 floor=2");
     session_type(&session, "y\n");
-    assert_exit(session_end(&session), 1);
+    assert_exit(tty_wait(&session), 1);
     assert_non_null(
         strstr(session.said, "the registry was changed meanwhile: nothing was changed"));
     snprintf(part, sizeof part, "%s.part", keys);
@@ -138,14 +138,14 @@ static void new_keys_are_for_all_that_were_confirmed_or_for_nobody(void **state)
 
 static void the_registry_is_free_while_the_question_stands(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     (void)devreg("add free --set site=free --no-key");
     RUN(&session, WORD("set"), WORD("--where"), WORD("site=free"), WORD("floor=1"));
     session_await(&session, "Change 1 device? [y/N] ", 1);
     (void)devreg("add other --no-key"); /* it would wait for ever */
     session_type(&session, "y\n");
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
 }
 
 static void write_ids(const char *path, const char *prefix, const char *site, int count)
@@ -189,13 +189,13 @@ static int assert_aligned(char *said)
 
 static void a_streamed_table_stands_under_its_header(void **state)
 {
-    struct session session;
+    struct tty session;
     (void)state;
     add_file("s-", "table", SHORT);
     add_file("t-which-is-the-longest-of-all-of-them-", "table", LONG);
     RUN(&session, WORD("list"), WORD("--set"), WORD("site=table"), WORD("--columns"),
         WORD("device,state,version"));
-    assert_exit(session_end(&session), 0);
+    assert_exit(tty_wait(&session), 0);
     assert_int_equal(assert_aligned(session.said), 2);
 }
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TTY_DEADLINE_MS = 60000, SAID_MAX = 65535 };
+enum { TTY_DEADLINE_MS = 60000, SAID_MAX = 131071 };
 
 struct tty {
     int terminal;
@@ -22,7 +22,7 @@ struct tty {
     char said[SAID_MAX + 1];
 };
 
-static int64_t tty_now(void)
+static inline int64_t tty_now(void)
 {
     struct timespec now;
     assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
@@ -30,7 +30,7 @@ static int64_t tty_now(void)
 }
 
 /* Begins a process on a terminal of that size: true in that process. */
-static bool tty_fork(struct tty *tty, unsigned short rows, unsigned short columns)
+static inline bool tty_fork(struct tty *tty, unsigned short rows, unsigned short columns)
 {
     const struct winsize size = {.ws_row = rows, .ws_col = columns};
     *tty = (struct tty){.terminal = -1};
@@ -40,7 +40,7 @@ static bool tty_fork(struct tty *tty, unsigned short rows, unsigned short column
 }
 
 /* Reads what comes, until the deadline. False at the end of the tty. */
-static bool tty_read(struct tty *tty, int64_t deadline)
+static inline bool tty_read(struct tty *tty, int64_t deadline)
 {
     struct pollfd poll_on = {.fd = tty->terminal, .events = POLLIN};
     int64_t left = deadline - tty_now();
@@ -56,8 +56,8 @@ static bool tty_read(struct tty *tty, int64_t deadline)
     return true;
 }
 
-/* Its exit status, after all that it had to say. */
-static int tty_end(struct tty *tty)
+/* Its wait status, after all that it had to say. */
+static inline int tty_wait(struct tty *tty)
 {
     int status;
     int64_t deadline = tty_now() + TTY_DEADLINE_MS;
@@ -65,6 +65,13 @@ static int tty_end(struct tty *tty)
         continue;
     assert_int_equal(waitpid(tty->pid, &status, 0), tty->pid);
     assert_int_equal(close(tty->terminal), 0);
+    return status;
+}
+
+/* Its exit status, likewise. */
+static inline int tty_end(struct tty *tty)
+{
+    int status = tty_wait(tty);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
