@@ -58,15 +58,9 @@ bool presence_submit_forget(struct presences *presences, const char *topic)
     return false;
 }
 
-bool presence_submit_walked(struct presences *presences)
+bool presence_submit_note(struct presences *presences, enum job_kind kind)
 {
-    struct job *job = job_new(JOB_WALKED, "", 0);
-    return job && submit(presences, job);
-}
-
-bool presence_submit_known(struct presences *presences)
-{
-    struct job *job = job_new(JOB_KNOWN, "", 0);
+    struct job *job = job_new(kind, "", 0);
     return job && submit(presences, job);
 }
 

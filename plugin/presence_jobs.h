@@ -14,8 +14,8 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
 /* False for want of memory, or of a thread. */
 bool presence_submit_delete(struct presences *presences, struct presence_entry *entry, int64_t now);
 bool presence_submit_forget(struct presences *presences, const char *topic);
-bool presence_submit_walked(struct presences *presences);
-bool presence_submit_known(struct presences *presences);
+/* JOB_WALKED or JOB_KNOWN, which say all by their kind. */
+bool presence_submit_note(struct presences *presences, enum job_kind kind);
 
 /* Takes in what the writer wrote, and publishes it, a part at a time. */
 void presence_collect(struct presences *presences);

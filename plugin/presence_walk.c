@@ -265,7 +265,7 @@ void presence_walk_on(struct presences *presences, int64_t now)
 void presence_walk_end(struct presences *presences)
 {
     if (!presences->dirty.first && !presences->in_flight)
-        presences->unwalked = !presence_submit_walked(presences);
+        presences->unwalked = !presence_submit_note(presences, JOB_WALKED);
 }
 
 /* Not before: a broker that is killed comes back with what it saved earlier. */
@@ -273,7 +273,7 @@ void presence_walk_close(struct presences *presences)
 {
     const struct presence_walk *walk = &presences->walk;
     if (walk->anew && !walk->at_start && presences->options->presence)
-        (void)presence_submit_known(presences); /* or at the next stop */
+        (void)presence_submit_note(presences, JOB_KNOWN); /* or at the next stop */
 }
 
 void presence_walk_again(struct presences *presences)
