@@ -11,19 +11,13 @@
 
 #include "registry/record.h"
 #include "registry/registry_internal.h"
-#include "registry/text.h"
-
-struct bulk_role {
-    char name[ROLE_NAME_MAX + 1];
-    int64_t holders; /* more, or fewer */
-};
+#include "registry/role_counts.h"
 
 struct registry_bulk {
     struct registry *registry;
     uint64_t generation, first_generation;
-    struct bulk_role *roles;
-    size_t role_count, role_room;
-    struct pack pack; /* used for each record again */
+    struct role_counts roles; /* more holders, or fewer */
+    struct pack pack;         /* used for each record again */
     uint64_t added, removed;
     struct key_text fence; /* behind the last device's; size 0 for none */
 };
@@ -52,64 +46,35 @@ enum err registry_bulk_begin(struct registry_bulk **out, struct registry *regist
     return ERR_OK;
 }
 
-/* Where the role stands, or would stand. */
-static size_t role_place(const struct registry_bulk *bulk, const char *name)
-{
-    size_t low = 0, high = bulk->role_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(bulk->roles[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static enum err role_insert(struct registry_bulk *bulk, size_t at, const char *name)
+/* Is the role there? Then it is in the table. */
+static enum err role_find(struct registry_bulk *bulk, const char *name, struct role_count **found)
 {
     struct role role;
+    *found = role_counts_find(&bulk->roles, name);
+    if (*found)
+        return ERR_OK;
     enum err e = registry_get_role(bulk->registry, name, &role);
     if (e)
         return e;
     role_clear(&role);
-    if (bulk->role_count == bulk->role_room) {
-        size_t room = 2 * bulk->role_room + 8;
-        struct bulk_role *roles = realloc(bulk->roles, room * sizeof *roles);
-        if (!roles)
-            return ERR_NO_MEMORY;
-        bulk->roles = roles;
-        bulk->role_room = room;
-    }
-    memmove(&bulk->roles[at + 1], &bulk->roles[at], (bulk->role_count - at) * sizeof *bulk->roles);
-    bulk->role_count++;
-    bulk->roles[at].holders = 0;
-    (void)text_copy(bulk->roles[at].name, ROLE_NAME_MAX, name); /* it was found, so it fits */
-    return ERR_OK;
-}
-
-/* Is the role there? Then it is in the table. */
-static enum err role_find(struct registry_bulk *bulk, const char *name, size_t *at)
-{
-    *at = role_place(bulk, name);
-    if (*at < bulk->role_count && strcmp(bulk->roles[*at].name, name) == 0)
-        return ERR_OK;
-    return role_insert(bulk, *at, name);
+    *found = role_counts_insert(&bulk->roles, name);
+    return *found ? ERR_OK : ERR_NO_MEMORY;
 }
 
 static enum err roles_find(struct registry_bulk *bulk, const struct device *device)
 {
     enum err e = ERR_OK;
-    size_t at;
+    struct role_count *role;
     for (size_t i = 0; i < device->role_count && !e; i++)
-        e = role_find(bulk, device->roles[i], &at);
+        e = role_find(bulk, device->roles[i], &role);
     return e;
 }
 
+/* They were found. */
 static void roles_count(struct registry_bulk *bulk, const struct device *device)
 {
     for (size_t i = 0; i < device->role_count; i++)
-        bulk->roles[role_place(bulk, device->roles[i])].holders++;
+        role_counts_find(&bulk->roles, device->roles[i])->count++;
 }
 
 /* The device's record, lent until the next one. */
@@ -186,14 +151,14 @@ static bool is_among(const struct roles_held *list, const char *name)
 static enum err roles_follow(struct registry_bulk *bulk, const struct roles_held *list,
                              const struct roles_held *other, int change)
 {
-    size_t at;
+    struct role_count *role;
     for (size_t i = 0; i < list->count; i++) {
         if (is_among(other, list->names[i]))
             continue;
-        enum err e = role_find(bulk, list->names[i], &at);
+        enum err e = role_find(bulk, list->names[i], &role);
         if (e)
             return e;
-        bulk->roles[at].holders += change;
+        role->count += change;
     }
     return ERR_OK;
 }
@@ -250,10 +215,10 @@ enum err registry_bulk_end(struct registry_bulk *bulk)
     if (bulk->generation != bulk->first_generation)
         generation_write(registry, bulk->generation);
     enum err e = devices_add(registry, (int64_t)bulk->added - (int64_t)bulk->removed);
-    for (size_t i = 0; i < bulk->role_count && !e; i++)
-        e = holders_add(registry, bulk->roles[i].name, bulk->roles[i].holders);
+    for (size_t i = 0; i < bulk->roles.used && !e; i++)
+        e = holders_add(registry, bulk->roles.list[i].role, bulk->roles.list[i].count);
     pack_free(&bulk->pack);
-    free(bulk->roles);
+    role_counts_clear(&bulk->roles);
     free(bulk);
     return keep(registry, e);
 }

@@ -13,40 +13,43 @@ static void fold(char folded[static ROLE_NAME_MAX + 1], const char *role)
     folded[length] = '\0';
 }
 
-/* The place of the first name that is not below `folded`. */
-static size_t find(const struct role_counts *counts, const char *folded)
+/* Where the role stands, or would stand. */
+static size_t place_of(const struct role_counts *counts, const char *role)
 {
-    size_t from = 0, to = counts->used;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (strcmp(counts->list[middle].role, folded) < 0)
-            from = middle + 1;
+    size_t low = 0, high = counts->used;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(counts->list[middle].role, role) < 0)
+            low = middle + 1;
         else
-            to = middle;
+            high = middle;
     }
-    return from;
+    return low;
 }
 
-static bool is_at(const struct role_counts *counts, size_t at, const char *folded)
+struct role_count *role_counts_find(const struct role_counts *counts, const char *role)
 {
-    return at < counts->used && strcmp(counts->list[at].role, folded) == 0;
+    size_t at = place_of(counts, role);
+    bool found = at < counts->used && strcmp(counts->list[at].role, role) == 0;
+    return found ? &counts->list[at] : NULL;
 }
 
-static bool insert(struct role_counts *counts, size_t at, const char *folded)
+struct role_count *role_counts_insert(struct role_counts *counts, const char *role)
 {
+    size_t at = place_of(counts, role);
     if (counts->used == counts->room) {
-        size_t room = counts->room ? 2 * counts->room : 16;
+        size_t room = 2 * counts->room + 8;
         struct role_count *list = realloc(counts->list, room * sizeof *list);
         if (!list)
-            return false;
+            return NULL;
         counts->list = list;
         counts->room = room;
     }
     memmove(counts->list + at + 1, counts->list + at, (counts->used - at) * sizeof *counts->list);
-    counts->list[at].count = 0;
-    memcpy(counts->list[at].role, folded, ROLE_NAME_MAX + 1);
     counts->used++;
-    return true;
+    counts->list[at].count = 0;
+    (void)text_copy(counts->list[at].role, ROLE_NAME_MAX, role); /* a role's name fits */
+    return &counts->list[at];
 }
 
 enum err role_counts_add(struct role_counts *counts, const struct device *device)
@@ -54,10 +57,12 @@ enum err role_counts_add(struct role_counts *counts, const struct device *device
     char folded[ROLE_NAME_MAX + 1] = "";
     for (size_t i = 0; i < device->role_count; i++) {
         fold(folded, device->roles[i]);
-        size_t at = find(counts, folded);
-        if (!is_at(counts, at, folded) && !insert(counts, at, folded))
+        struct role_count *role = role_counts_find(counts, folded);
+        if (!role)
+            role = role_counts_insert(counts, folded);
+        if (!role)
             return ERR_NO_MEMORY;
-        counts->list[at].count++;
+        role->count++;
     }
     return ERR_OK;
 }
@@ -66,8 +71,8 @@ uint64_t role_counts_get(const struct role_counts *counts, const char *role)
 {
     char folded[ROLE_NAME_MAX + 1] = "";
     fold(folded, role);
-    size_t at = find(counts, folded);
-    return is_at(counts, at, folded) ? counts->list[at].count : 0;
+    const struct role_count *found = role_counts_find(counts, folded);
+    return found ? (uint64_t)found->count : 0;
 }
 
 void role_counts_clear(struct role_counts *counts)
