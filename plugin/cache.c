@@ -492,8 +492,10 @@ static void reopen(struct cache *cache)
     forget_all(cache);
     if (!e)
         e = begin_reading(cache);
-    if (e == ERR_BUSY)
-        return; /* somebody is just opening or closing it */
+    if (e == ERR_BUSY) {
+        cache->tried_at = 0; /* somebody is just opening or closing it: with the next callback */
+        return;
+    }
     if (e && e != cache->reopened)
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "the registry was replaced, and what lies there now cannot be opened: %s; "

@@ -183,14 +183,13 @@ bool registry_in_place(const struct registry *registry)
 enum err registry_reopen(struct registry *registry)
 {
     assert(!registry->txn);
-    store_end(registry);
-    enum err e =
-        store_open_at_once(&registry->store, registry->dir, STORE_REGISTRY, registry->mode);
-    if (!e)
-        e = reader_begin(registry);
-    if (e)
+    txn_close(registry->reader);
+    registry->reader = NULL;
+    enum err e = store_reopen(&registry->store, registry->dir, STORE_REGISTRY, registry->mode);
+    enum err begun = registry->store ? reader_begin(registry) : e;
+    if (begun)
         store_end(registry);
-    return e;
+    return e ? e : begun;
 }
 
 void registry_close(struct registry *registry)

@@ -44,9 +44,9 @@ MUST_CHECK enum err registry_open_copy(struct registry **registry, const char *f
  * open. */
 bool registry_in_place(const struct registry *registry);
 
-/* Closes what is open, and opens what lies in its place now, without waiting (ERR_BUSY). After an
- * error nothing is open: every scope says ERR_REPLACED, until this is called again and succeeds.
- * Not within a scope. */
+/* Closes what is open, and opens what lies in its place now, without waiting: ERR_BUSY leaves what
+ * is open. After any other error nothing is: every scope says ERR_REPLACED, until this is called
+ * again and succeeds. Not within a scope. */
 MUST_CHECK enum err registry_reopen(struct registry *registry);
 
 /* Makes a registry in `dir` (created where it is missing), readable for the broker that runs as

@@ -589,34 +589,25 @@ static enum err open_first(struct store **out, const char *path, unsigned flags,
     return ERR_OK;
 }
 
-static enum err open_in(struct store **out, const char *dir, enum store_kind kind,
-                        enum store_mode mode, bool wait)
+static enum err open_in(struct store **out, const struct store_dir *place, const char *dir,
+                        enum store_kind kind, enum store_mode mode, bool wait)
 {
-    struct store wanted = {.kind = kind, .mode = mode, .users = 1};
-    struct store_dir place;
-    enum err e = store_dir_begin(&place, dir, wait);
-    if (e)
-        return e;
-    wanted.overlay = place.overlay;
-    e = store_dir_files(&place, &wanted.files);
+    struct store wanted = {.kind = kind, .mode = mode, .users = 1, .overlay = place->overlay};
+    enum err e = store_dir_files(place, &wanted.files);
     if (!e) {
         e = open_again(out, &wanted);
         if (e == ERR_NOT_FOUND)
             e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, wait, &wanted);
     }
-    return store_dir_end(&place, e);
+    return e;
 }
 
 enum err store_open(struct store **store, const char *dir, enum store_kind kind,
                     enum store_mode mode)
 {
-    return open_in(store, dir, kind, mode, true);
-}
-
-enum err store_open_at_once(struct store **store, const char *dir, enum store_kind kind,
-                            enum store_mode mode)
-{
-    return open_in(store, dir, kind, mode, false);
+    struct store_dir place;
+    enum err e = store_dir_begin(&place, dir, true);
+    return e ? e : store_dir_end(&place, open_in(store, &place, dir, kind, mode, true));
 }
 
 enum err store_open_copy(struct store **store, const char *file, enum store_kind kind)
@@ -652,17 +643,52 @@ static void env_close(const struct store *store)
     (void)ended; /* it is closed all the same */
 }
 
-void store_close(struct store *store)
+/* Nobody uses it any more: out of the list. */
+static bool leave(struct store *store)
 {
     if (!store || --store->users)
-        return;
+        return false;
     struct store **link = &open_stores;
     while (*link != store)
         link = &(*link)->next;
     *link = store->next;
-    env_close(store);
+    return true;
+}
+
+static void store_free(struct store *store)
+{
     crypto_wipe(store->mac_key, sizeof store->mac_key);
     free(store);
+}
+
+void store_close(struct store *store)
+{
+    if (!leave(store))
+        return;
+    env_close(store);
+    store_free(store);
+}
+
+/* The lock is held from before the one is closed until the other is open: who waits for the old one
+ * to be let go of (`devreg restore`) does not come between. */
+enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
+                      enum store_mode mode)
+{
+    struct store_dir place;
+    enum err e = store_dir_begin(&place, dir, false);
+    if (e == ERR_BUSY)
+        return e;
+    if (e) {
+        store_close(*store);
+        *store = NULL;
+        return e;
+    }
+    if (leave(*store)) {
+        mdb_env_close((*store)->env);
+        store_free(*store);
+    }
+    *store = NULL;
+    return store_dir_end(&place, open_in(store, &place, dir, kind, mode, false));
 }
 
 bool store_on_overlay(const struct store *store)

@@ -41,9 +41,12 @@ MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store
                                enum store_mode mode);
 void store_close(struct store *store); /* NULL is fine */
 
-/* The same for who may not wait: ERR_BUSY at once where others are just opening or closing it. */
-MUST_CHECK enum err store_open_at_once(struct store **store, const char *dir, enum store_kind kind,
-                                       enum store_mode mode);
+/* Closes `*store` (NULL is fine) and opens what lies in `dir` now, for who may not wait: ERR_BUSY
+ * at once where others are just opening or closing it, and nothing was closed. After any other
+ * error
+ * `*store` is NULL. */
+MUST_CHECK enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
+                                 enum store_mode mode);
 
 /* Do the files that are open still lie in the store's directory? No where others took their place,
  * or where data.mdb is gone: what is read then is what was. Two system calls. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -231,6 +232,23 @@ static void who_has_it_open_finds_out_and_reopens(void **state)
     assert_tidy(fixture);
 }
 
+/* Whoever holds the directory may be `devreg restore`, which waits until nobody has the old one
+ * open: to let go of it and deny meanwhile would last longer than the command. */
+static void who_cannot_reopen_yet_keeps_what_is_open(void **state)
+{
+    struct fixture *fixture = *state;
+    add(fixture->registry, "pump-7");
+    int fd = open(fixture->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(registry_reopen(fixture->registry), ERR_BUSY);
+    assert_true(registry_in_place(fixture->registry));
+    assert_true(has(fixture->registry, "pump-7"));
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(registry_reopen(fixture->registry), ERR_OK);
+    add(fixture->registry, "pump-8");
+}
+
 static void what_was_committed_to_a_registry_that_is_gone_is_no_success(void **state)
 {
     struct fixture *fixture = *state;
@@ -415,6 +433,7 @@ int main(void)
         test(a_copy_that_cannot_be_written_says_why),
         test(what_is_no_copy_is_not_opened),
         test(who_has_it_open_finds_out_and_reopens),
+        test(who_cannot_reopen_yet_keeps_what_is_open),
         test(what_was_committed_to_a_registry_that_is_gone_is_no_success),
         test(a_replaced_lock_file_is_noticed_and_a_missing_one_is_not),
         test(who_still_has_the_old_one_open_is_named),
