@@ -149,7 +149,7 @@ static int client_dial(struct client *client, const struct login *login)
         mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
                                      SESSION_SECONDS) != 0)
         return MOSQ_ERR_NOMEM;
-    int keepalive = login->keepalive == 0 ? 60 : login->keepalive;
+    int keepalive = login->keepalive == 0 ? LONG_KEEPALIVE : login->keepalive;
     int e = mosquitto_connect_bind_v5(client->mosq, login->host, login->port, keepalive, NULL,
                                       properties);
     mosquitto_property_free_all(&properties);

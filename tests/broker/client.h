@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A test that waits for others on a slow machine, or stops the broker, sends no PINGREQ meanwhile.
+ */
+enum { LONG_KEEPALIVE = 3600 };
+
 /* The rest of a zeroed one is the ordinary case. */
 struct login {
     const char *user; /* NULL: none */
@@ -18,7 +22,7 @@ struct login {
     int version;      /* 3, 4 or 5 as in CONNECT; 0 is 4, MQTT 3.1.1 */
     bool persistent;  /* the session outlives the connection */
     bool afresh;      /* MQTT 5: and still it begins with nothing (Clean Start) */
-    int keepalive;    /* seconds; 0 is 60 */
+    int keepalive;    /* seconds; 0 is LONG_KEEPALIVE */
     const char *will_topic, *will;
     bool will_retained;
     unsigned will_delay; /* seconds, of MQTT 5 */

@@ -45,7 +45,7 @@ static void a_clean_session_over_mqtt_3_is_told_as_such(void **state)
         struct sighting on = watch_online(watch);
         assert_string_equal(on.session, "clean");
         assert_int_equal(on.protocol, version);
-        assert_int_equal(on.keepalive, 60);
+        assert_int_equal(on.keepalive, LONG_KEEPALIVE);
         client_disconnect(pump);
         (void)watch_offline(watch, watch_reason("client_disconnect"));
     }

@@ -144,7 +144,7 @@ static void connect_write(struct packet *packet, const struct login *login)
                             (login->user == NULL ? 0U : USER) |
                             (login->key == NULL ? 0U : PASSWORD));
     packet_byte(packet, 0);
-    packet_byte(packet, login->keepalive == 0 ? 60 : (unsigned)login->keepalive);
+    packet_byte(packet, login->keepalive == 0 ? LONG_KEEPALIVE : (unsigned)login->keepalive);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i] != NULL)
             packet_text(packet, texts[i], true);
