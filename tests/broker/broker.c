@@ -321,6 +321,18 @@ void broker_pause(struct broker *broker)
     check(kill(broker->pid, SIGSTOP) == 0);
 }
 
+int64_t broker_cpu_ns(const struct broker *broker)
+{
+    char path[64];
+    long long ns = -1;
+    check(snprintf(path, sizeof path, "/proc/%ld/task/%ld/schedstat", (long)broker->pid,
+                   (long)broker->pid) > 0);
+    FILE *file = fopen(path, "re");
+    check(file && fscanf(file, "%lld", &ns) == 1 && ns >= 0);
+    check(fclose(file) == 0);
+    return ns;
+}
+
 void broker_resume(struct broker *broker)
 {
     check(kill(broker->pid, SIGCONT) == 0);

@@ -56,6 +56,10 @@ void broker_pause(struct broker *broker);
 void broker_resume(struct broker *broker);
 bool broker_alive(struct broker *broker);
 
+/* What the broker's own thread has computed so far, in ns: what others do on the machine is not in
+ * it. */
+int64_t broker_cpu_ns(const struct broker *broker);
+
 /* What the broker said since its last start. Lent until the next call. */
 const char *broker_log(struct broker *broker);
 /* What it said in all its runs. Lent as well. */

@@ -138,29 +138,28 @@ static void a_person_is_let_in_after_a_restart_of_the_broker(void **state)
     expect_in(s, LOGIN(.user = "anna"));
 }
 
-/* Logins are begun, a dozen at a time, and while they are checked another client asks. A bound of a
- * second is far from what is expected (3 ms), and far below what the dozen cost one by one. */
+/* Logins are begun, a dozen at a time, and while they are checked another client asks. What the
+ * broker's own thread computes for a login is far below what a password costs, 29 ms and more. */
 static void logins_do_not_keep_the_others_waiting(void **state)
 {
-    enum { LOGINS = 12, ROUNDS = 5, STALL_MS = 1000 };
+    enum { LOGINS = 12, ROUNDS = 5, LOGIN_NS = 10000000 };
     struct scene *s = *state;
     struct client *logins[LOGINS];
     start_with_anna(s);
     scene_add(s, "pump-7");
     struct client *pump = scene_device(s, "pump-7");
+    const int64_t before = broker_cpu_ns(&s->broker);
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < LOGINS; i++)
             logins[i] = scene_begin(s, LOGIN(.user = "anna", .key = i % 2 == 0 ? "wrong" : NULL));
-        for (int i = 0; i < LOGINS; i++) {
-            int64_t begun = clock_ms();
+        for (int i = 0; i < LOGINS; i++)
             assert_int_equal(client_publish(pump, "devices/pump-7/x", "1", 1), 0);
-            check(clock_ms() - begun < STALL_MS);
-        }
         for (int i = 0; i < LOGINS; i++)
             (void)client_finish(logins[i]);
         for (int i = 0; i < LOGINS; i += 2)
             check(logins[i]->connack != ACCEPTED);
     }
+    check(broker_cpu_ns(&s->broker) - before < (int64_t)ROUNDS * LOGINS * LOGIN_NS);
     expect_in(s, LOGIN(.user = "anna"));
 }
 
