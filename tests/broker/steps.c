@@ -84,6 +84,8 @@ static struct op *op_open(struct steps *steps, struct actor *actor, size_t slot,
     struct slot *at = slot_of(actor, slot);
     struct op *op = op_new(steps, at, OP_OPEN);
     op->by = by_draw(steps);
+    if (steps->no_websocket && op->by == BY_WEBSOCKET)
+        op->by = BY_TCP;
     op->login = login_draw(steps, actor, slot);
     if (steps->fragile && op->by == BY_WEBSOCKET)
         op->login.keepalive = 0;
@@ -385,16 +387,20 @@ static void step_rotate_with_grace(struct steps *steps, struct actor *actor)
     end_soon(actor, at, any);
 }
 
-/* And the new key is used at once, perhaps to take over. */
+/* And the new key is used at once, perhaps to take over. Not by a WebSocket: 2.0 ends those itself
+ * when it is stopped, in any order and without a reason. One that ends so before those of the old
+ * key, in the turn in which it ended these, leaves no trace: the last reason is "expired". */
 static void step_rotate_until_used(struct steps *steps, struct actor *actor)
 {
     bool over = rng_percent(steps->fleet->rng, 50) || slot_draw(steps, actor, false) == SLOTS;
     actor_note(actor, "rotate --until-used");
     fleet_rotate(steps->fleet, actor, 0, true);
+    steps->no_websocket = true;
     if (over)
         step_take_over(steps, actor);
     else
         step_connect(steps, actor);
+    steps->no_websocket = false;
     want_ends(actor, with_an_old_key);
     actor_end_all(actor, MODEL_EXPIRED, with_an_old_key);
 }

@@ -37,7 +37,8 @@ struct steps {
     /* Mosquitto 2.0.21 to 2.0.23 corrupt the list of their clients' keepalives, and crash, where a
      * WebSocket has one (eclipse-mosquitto/mosquitto issue 3499). */
     bool fragile;
-    bool limited; /* the broker refuses a keepalive above KEEPALIVE_MAX, and none */
+    bool no_websocket; /* the step that is being drawn connects by none */
+    bool limited;      /* the broker refuses a keepalive above KEEPALIVE_MAX, and none */
     size_t op_count, op_room;
     struct op *ops;
     size_t command_count;
