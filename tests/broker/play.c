@@ -403,8 +403,9 @@ void play_go_down(bool kill, bool early)
     for (size_t i = 0; i < p.actor_count; i++)
         actor_goes_down(&p.actors[i], kill, early);
     /* What is of the store before is found again after a SIGKILL where it stood and whose it was,
-     * but devices are removed and move meanwhile. A clean stop counts as saved. */
-    if (p.stale && (kill || !p.setting.persistence))
+     * but devices are removed and move meanwhile. A clean stop counts as saved, unless it comes
+     * before all of that was looked for. */
+    if (p.stale && (kill || early || !p.setting.persistence))
         remove_file(p.scene->broker.dir, "/broker/mosquitto.db");
     p.stale = false;
     bool shown = !kill && !early && !p.setting.off && p.setting.persistence;
