@@ -493,7 +493,8 @@ static void reopen(struct cache *cache)
     if (!e)
         e = begin_reading(cache);
     if (e == ERR_BUSY) {
-        cache->tried_at = 0; /* somebody is just opening or closing it: with the next callback */
+        if (registry_store(cache->registry)) /* somebody is just opening or closing it */
+            cache->tried_at = 0;             /* so with the next callback, which costs little */
         return;
     }
     if (e && e != cache->reopened)

@@ -189,7 +189,7 @@ enum err registry_reopen(struct registry *registry)
     enum err begun = registry->store ? reader_begin(registry) : e;
     if (begun)
         store_end(registry);
-    return e ? e : begun;
+    return begun ? begun : e;
 }
 
 void registry_close(struct registry *registry)

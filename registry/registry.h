@@ -44,8 +44,9 @@ MUST_CHECK enum err registry_open_copy(struct registry **registry, const char *f
  * open. */
 bool registry_in_place(const struct registry *registry);
 
-/* Closes what is open, and opens what lies in its place now, without waiting: ERR_BUSY leaves what
- * is open. After any other error nothing is: every scope says ERR_REPLACED, until this is called
+/* Closes what is open, and opens what lies in its place now, without waiting. ERR_BUSY where others
+ * are just opening or closing it: what was open is (registry_store), unless the table of readers is
+ * full. After any other error nothing is open: every scope says ERR_REPLACED, until this is called
  * again and succeeds. Not within a scope. */
 MUST_CHECK enum err registry_reopen(struct registry *registry);
 

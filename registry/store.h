@@ -41,8 +41,8 @@ MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store
                                enum store_mode mode);
 void store_close(struct store *store); /* NULL is fine */
 
-/* Closes `*store` (NULL is fine) and opens what lies in `dir` now, for who may not wait: ERR_BUSY
- * at once where others are just opening or closing it, and nothing was closed. After any other
+/* Closes `*store` (NULL is fine) and opens what lies in `dir` now, for who may not wait. ERR_BUSY
+ * at once where others are just opening or closing it: nothing was closed then. After any other
  * error
  * `*store` is NULL. */
 MUST_CHECK enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
