@@ -395,7 +395,7 @@ static void step_rotate_until_used(struct steps *steps, struct actor *actor)
     bool over = rng_percent(steps->fleet->rng, 50) || slot_draw(steps, actor, false) == SLOTS;
     actor_note(actor, "rotate --until-used");
     fleet_rotate(steps->fleet, actor, 0, true);
-    steps->no_websocket = true;
+    steps->no_websocket = !steps->fleet->rules.tells_ends; /* 2.1 does */
     if (over)
         step_take_over(steps, actor);
     else
