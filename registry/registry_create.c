@@ -1,6 +1,7 @@
 /* Making the directories of a new registry. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,22 @@
 
 enum { DIR_PATH_MAX = 4096 };
 
+/* The name of a new directory is on the disk only once the one above is synced; one may not be able
+ * to read that. */
+static enum err sync_above(const char *path)
+{
+    char above[DIR_PATH_MAX];
+    int length = snprintf(above, sizeof above, "%s/..", path);
+    if (length < 0 || (size_t)length >= sizeof above)
+        return ERR_INVALID;
+    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? ERR_OK : err_from_errno(errno);
+    enum err e = fsync(fd) == 0 || errno == EINVAL ? ERR_OK : err_from_errno(errno);
+    (void)close(fd); /* synced */
+    return e;
+}
+
 /* Makes the directory with that owner, or finds one. */
 static enum err directory_make(const char *path, uid_t uid, gid_t gid, bool *made)
 {
@@ -20,7 +37,7 @@ static enum err directory_make(const char *path, uid_t uid, gid_t gid, bool *mad
     bool mine = uid == geteuid() && gid == getegid();
     if (!mine && chown(path, uid, gid) != 0)
         return err_from_errno(errno);
-    return chmod(path, 0750) == 0 ? ERR_OK : err_from_errno(errno);
+    return chmod(path, 0750) == 0 ? sync_above(path) : err_from_errno(errno);
 }
 
 /* May the directory become a registry's? ERR_EXISTS where one is there, ERR_INVALID where it holds
