@@ -281,8 +281,9 @@ static void pack_role_head(struct pack *pack, uint64_t rules)
     pack_number(pack, 1);
     pack_text(pack, "r");
     pack_text(pack, "");
-    for (int i = 0; i < 3; i++)
-        pack_number(pack, 1);
+    pack_number(pack, 1);
+    pack_time(pack, 1);
+    pack_time(pack, 1);
     pack_number(pack, rules);
 }
 
@@ -302,6 +303,18 @@ static void assert_bad_pair(enum effect effect1, uint64_t action1, const char *f
     pack_rule(&pack, effect1, action1, filter1);
     pack_rule(&pack, effect2, action2, filter2);
     assert_int_equal(assert_law(&kinds[1], bytes_of(&pack)), ERR_DAMAGED);
+    pack_free(&pack);
+}
+
+/* Else no pair would be bad for what is bad in it. */
+static void two_sorted_rules_are_a_record(void **state)
+{
+    struct pack pack = {0};
+    (void)state;
+    pack_role_head(&pack, 2);
+    pack_rule(&pack, EFFECT_ALLOW, ACTION_ALL, "a");
+    pack_rule(&pack, EFFECT_DENY, ACTION_ALL, "b");
+    assert_int_equal(assert_law(&kinds[1], bytes_of(&pack)), ERR_OK);
     pack_free(&pack);
 }
 
@@ -392,6 +405,7 @@ int main(void)
         cmocka_unit_test(roles_of_a_device_that_are_not_sorted_are_damage),
         cmocka_unit_test(attributes_that_are_not_sorted_are_damage),
         cmocka_unit_test(a_device_without_an_id_is_damage),
+        cmocka_unit_test(two_sorted_rules_are_a_record),
         cmocka_unit_test(rules_that_are_not_sorted_are_damage),
         cmocka_unit_test(a_rule_that_stands_twice_is_damage),
         cmocka_unit_test(a_rule_that_stands_there_with_both_effects_is_damage),
