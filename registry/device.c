@@ -151,6 +151,7 @@ void device_empty(struct device *device)
     device->credential_count = device->role_count = device->attribute_count = 0;
     device->next_credential = 1;
     device->rules = (struct rules){0};
+    device->limits = (struct limits){{0}};
 }
 
 void device_clear(struct device *device)

@@ -8,6 +8,7 @@
 
 #include "registry/credential.h"
 #include "registry/error.h"
+#include "registry/limits.h"
 #include "registry/rule.h"
 
 enum {
@@ -52,6 +53,7 @@ struct device {
     struct attribute attributes[ATTRIBUTES_MAX];
 
     struct rules rules;
+    struct limits limits;
 };
 
 /* A key (key.h) is no id: pasted in the wrong place, it would stand in logs and topics. Its own

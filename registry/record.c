@@ -4,14 +4,51 @@
 
 #include "registry/text.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, FORMAT_LIMITED = 2 };
 
-/* False, with `*e` set, for a format that this version does not know. */
-static bool take_format(struct unpack *u, enum err *e)
+/* The format, up to `last`. 0, with `*e` set, for one that this version does not know. */
+static uint64_t take_format(struct unpack *u, uint64_t last, enum err *e)
 {
     uint64_t format = unpack_number(u, UINT64_MAX);
-    *e = !u->failed && format > FORMAT ? ERR_TOO_NEW : ERR_DAMAGED;
-    return !u->failed && format == FORMAT;
+    *e = !u->failed && format > last ? ERR_TOO_NEW : ERR_DAMAGED;
+    return u->failed || format > last ? 0 : format;
+}
+
+static uint64_t format_of(const struct limits *limits)
+{
+    return limits_any(limits) ? FORMAT_LIMITED : FORMAT;
+}
+
+static void limits_encode(struct pack *pack, const struct limits *limits)
+{
+    uint64_t count = 0;
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+        count += limits->values[limit] != LIMIT_UNSET;
+    if (!count)
+        return;
+    pack_number(pack, count);
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        if (limits->values[limit] == LIMIT_UNSET)
+            continue;
+        pack_number(pack, limit);
+        pack_number(pack, limits->values[limit]);
+    }
+}
+
+static enum err limits_decode(struct limits *limits, struct unpack *u, uint64_t format)
+{
+    if (format == FORMAT)
+        return ERR_OK;
+    uint64_t count = unpack_number(u, LIMIT_COUNT);
+    for (uint64_t i = 0, next = 0; i < count && !u->failed; i++) {
+        enum limit limit = (enum limit)unpack_number(u, LIMIT_COUNT - 1);
+        uint32_t value = (uint32_t)unpack_number(u, UINT32_MAX);
+        if (limit < next || value == LIMIT_UNSET || !limit_valid(limit, value))
+            return ERR_DAMAGED;
+        limits->values[limit] = value;
+        next = (uint64_t)limit + 1;
+    }
+    return u->failed || !count ? ERR_DAMAGED : ERR_OK;
 }
 
 static void rules_encode(struct pack *pack, const struct rules *rules)
@@ -75,7 +112,7 @@ static void credential_decode(struct credential *c, struct unpack *u)
 
 void device_encode(struct pack *pack, const struct device *d)
 {
-    pack_number(pack, FORMAT);
+    pack_number(pack, format_of(&d->limits));
     pack_text(pack, d->id);
     pack_number(pack, d->state);
     pack_text(pack, d->reason);
@@ -99,6 +136,7 @@ void device_encode(struct pack *pack, const struct device *d)
         pack_text(pack, d->attributes[i].value);
     }
     rules_encode(pack, &d->rules);
+    limits_encode(pack, &d->limits);
 }
 
 /* The lists; sorted and without a repetition, as the setters leave them. What alphabet the setters
@@ -128,7 +166,8 @@ enum err device_decode(struct device *device, struct bytes bytes)
 {
     struct unpack u = {.rest = bytes};
     enum err e;
-    if (!take_format(&u, &e))
+    const uint64_t format = take_format(&u, FORMAT_LIMITED, &e);
+    if (!format)
         return e;
     unpack_text(&u, device->id, DEVICE_ID_MAX);
     if (!device->id[0])
@@ -146,6 +185,8 @@ enum err device_decode(struct device *device, struct bytes bytes)
     device->next_credential = (uint32_t)unpack_number(&u, UINT32_MAX);
     lists_decode(device, &u);
     e = u.failed ? ERR_DAMAGED : rules_decode(&device->rules, &u);
+    if (!e)
+        e = limits_decode(&device->limits, &u, format);
     if (!e && !unpack_done(&u))
         e = ERR_DAMAGED;
     if (e)
@@ -155,13 +196,14 @@ enum err device_decode(struct device *device, struct bytes bytes)
 
 void role_encode(struct pack *pack, const struct role *role)
 {
-    pack_number(pack, FORMAT);
+    pack_number(pack, format_of(&role->limits));
     pack_text(pack, role->name);
     pack_text(pack, role->note);
     pack_number(pack, role->version);
     pack_time(pack, role->created);
     pack_time(pack, role->changed);
     rules_encode(pack, &role->rules);
+    limits_encode(pack, &role->limits);
 }
 
 enum err role_decode(struct role *role, struct bytes bytes)
@@ -169,7 +211,8 @@ enum err role_decode(struct role *role, struct bytes bytes)
     struct unpack u = {.rest = bytes};
     char name[ROLE_NAME_MAX + 1];
     enum err e;
-    if (!take_format(&u, &e))
+    const uint64_t format = take_format(&u, FORMAT_LIMITED, &e);
+    if (!format)
         return e;
     unpack_text(&u, name, ROLE_NAME_MAX);
     if (!role_name_valid(name))
@@ -182,6 +225,8 @@ enum err role_decode(struct role *role, struct bytes bytes)
     r.created = unpack_time(&u);
     r.changed = unpack_time(&u);
     e = u.failed ? ERR_DAMAGED : rules_decode(&r.rules, &u);
+    if (!e)
+        e = limits_decode(&r.limits, &u, format);
     if (!e && !unpack_done(&u))
         e = ERR_DAMAGED;
     if (e)
@@ -207,7 +252,7 @@ enum err entry_decode(struct log_entry *entry, struct bytes bytes)
     struct unpack u = {.rest = bytes};
     struct log_entry read = {0};
     enum err e;
-    if (!take_format(&u, &e))
+    if (!take_format(&u, FORMAT, &e))
         return e;
     read.time = unpack_time(&u);
     read.verb = (enum log_verb)unpack_number(&u, UINT16_MAX);

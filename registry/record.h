@@ -1,13 +1,16 @@
 /* record.h - devices, roles and log entries as bytes: one spelling for each, every bound checked.
  *
- *   device  format 1, id, state, reason, note, client-id pattern, generation, version, created,
+ *   device  format, id, state, reason, note, client-id pattern, generation, version, created,
  *           changed, expires, next credential,
  *           n * {kind, id, label, created, not before, expires, ended by,
  *           secret},
- *           n * role name, n * {attribute name, value}, rules
- *   role    format 1, name, note, version, created, changed, rules
+ *           n * role name, n * {attribute name, value}, rules, limits
+ *   role    format, name, note, version, created, changed, rules, limits
  *   entry   format 1, time, verb, kind, who, subject, detail        (its seq is its key)
  *   rules   n * {effect, action, filter}, sorted
+ *   limits  format 1: nothing, there are none. Format 2: n * {limit, value}, sorted, n > 0
+ *
+ * So a record with limits is none that an older devreg reads as one without.
  *
  * Whatever decodes encodes to the same bytes again. Later versions append, and raise the format.
  */

@@ -11,6 +11,7 @@ struct role {
     uint64_t version; /* 1 and up, one more with each change */
     int64_t created, changed;
     struct rules rules;
+    struct limits limits;
 };
 
 /* An empty role of that valid name. */

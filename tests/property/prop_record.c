@@ -97,8 +97,8 @@ static enum err again_presence(struct pack *pack, struct bytes bytes)
     return e;
 }
 
-static const struct kind kinds[] = {{"device", make_device, again_device, 1},
-                                    {"role", make_role, again_role, 1},
+static const struct kind kinds[] = {{"device", make_device, again_device, 2},
+                                    {"role", make_role, again_role, 2},
                                     {"entry", make_entry, again_entry, 1},
                                     {"presence", make_presence, again_presence, 2}};
 
@@ -380,6 +380,68 @@ static void attributes_that_are_not_sorted_are_damage(void **state)
     device_clear(&device);
 }
 
+/* The limits of a role "r" without rules. */
+static void assert_limits(const uint64_t *numbers, size_t count, uint64_t format, enum err expected)
+{
+    struct pack pack = {0};
+    pack_role_head(&pack, 0);
+    pack.data[0] = (uint8_t)format;
+    for (size_t i = 0; i < count; i++)
+        pack_number(&pack, numbers[i]);
+    assert_int_equal(assert_law(&kinds[1], bytes_of(&pack)), expected);
+    pack_free(&pack);
+}
+
+static void limits_have_one_spelling(void **state)
+{
+    static const struct {
+        uint64_t numbers[5];
+        size_t count;
+        enum err expected;
+    } cases[] = {
+        {{1, LIMIT_QOS, LIMIT_OF(1)}, 3, ERR_OK},
+        {{2, LIMIT_MESSAGES, LIMIT_NONE, LIMIT_QOS, LIMIT_OF(1)}, 5, ERR_OK},
+        {{0}, 1, ERR_DAMAGED}, /* none is format 1 */
+        {{0}, 0, ERR_DAMAGED},
+        {{1, LIMIT_QOS, LIMIT_OF(3)}, 3, ERR_DAMAGED}, /* out of bounds */
+        {{1, LIMIT_QOS, LIMIT_NONE}, 3, ERR_DAMAGED},
+        {{1, LIMIT_QOS, LIMIT_UNSET}, 3, ERR_DAMAGED},
+        {{1, LIMIT_QOS, (uint64_t)UINT32_MAX + 2}, 3, ERR_DAMAGED},
+        {{1, LIMIT_COUNT, LIMIT_OF(1)}, 3, ERR_DAMAGED},
+        {{2, LIMIT_QOS, LIMIT_OF(1), LIMIT_QOS, LIMIT_OF(1)}, 5, ERR_DAMAGED}, /* twice */
+        {{2, LIMIT_QOS, LIMIT_OF(1), LIMIT_MESSAGES, LIMIT_OF(1)}, 5, ERR_DAMAGED},
+        {{2, LIMIT_QOS, LIMIT_OF(1)}, 3, ERR_DAMAGED}, /* cut short */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_limits(cases[i].numbers, cases[i].count, 2, cases[i].expected);
+    assert_limits(cases[0].numbers, cases[0].count, 1, ERR_DAMAGED);
+    assert_limits(NULL, 0, 1, ERR_OK);
+}
+
+/* An older devreg, which knows no limits, must not take the record for one without. */
+static void only_a_record_with_limits_has_the_second_format(void **state)
+{
+    struct device device;
+    struct role role;
+    (void)state;
+    device_init(&device, "d");
+    role_init(&role, "r");
+    for (int limited = 0; limited < 2; limited++) {
+        struct pack of_device = {0}, of_role = {0};
+        device.limits.values[LIMIT_RETAIN] = role.limits.values[LIMIT_RETAIN] =
+            limited ? LIMIT_OF(0) : LIMIT_UNSET;
+        device_encode(&of_device, &device);
+        role_encode(&of_role, &role);
+        assert_int_equal(of_device.data[0], 1 + limited);
+        assert_int_equal(of_role.data[0], 1 + limited);
+        pack_free(&of_device);
+        pack_free(&of_role);
+    }
+    device_clear(&device);
+    role_clear(&role);
+}
+
 static void a_device_without_an_id_is_damage(void **state)
 {
     struct device device;
@@ -405,6 +467,8 @@ int main(void)
         cmocka_unit_test(roles_of_a_device_that_are_not_sorted_are_damage),
         cmocka_unit_test(attributes_that_are_not_sorted_are_damage),
         cmocka_unit_test(a_device_without_an_id_is_damage),
+        cmocka_unit_test(limits_have_one_spelling),
+        cmocka_unit_test(only_a_record_with_limits_has_the_second_format),
         cmocka_unit_test(two_sorted_rules_are_a_record),
         cmocka_unit_test(rules_that_are_not_sorted_are_damage),
         cmocka_unit_test(a_rule_that_stands_twice_is_damage),

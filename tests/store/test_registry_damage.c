@@ -171,7 +171,7 @@ static void a_device_of_a_later_format_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
     struct device device;
-    put_raw(fixture, "db", text_bytes("\x02whatever comes then"));
+    put_raw(fixture, "db", text_bytes("\x03whatever comes then"));
     assert_int_equal(registry_read(fixture->registry), ERR_OK);
     assert_int_equal(registry_get_device(fixture->registry, "b", &device), ERR_TOO_NEW);
 }

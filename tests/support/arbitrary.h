@@ -90,6 +90,17 @@ static inline void any_credential(struct rng *rng, struct device *device)
         made->secret[i] = (uint8_t)rng_next(rng);
 }
 
+static inline void any_limits(struct rng *rng, struct limits *limits)
+{
+    static const char *const values[] = {"none", "unlimited", "0",  "1",   "2",
+                                         "60",   "65535",     "no", "yes", "5999999"};
+    for (enum limit limit = 0; limit < LIMIT_COUNT && rng_percent(rng, 60); limit++) {
+        uint32_t value;
+        if (limit_parse(limit, values[rng_below(rng, sizeof values / sizeof *values)], &value))
+            limits->values[limit] = value;
+    }
+}
+
 /* End it with device_clear. */
 static inline void any_device(struct rng *rng, struct device *device)
 {
@@ -121,6 +132,7 @@ static inline void any_device(struct rng *rng, struct device *device)
         (void)e;
     }
     any_rules(rng, &device->rules);
+    any_limits(rng, &device->limits);
 }
 
 /* End it with role_clear. */
@@ -134,6 +146,7 @@ static inline void any_role(struct rng *rng, struct role *role)
     role->created = any_time(rng);
     role->changed = any_time(rng);
     any_rules(rng, &role->rules);
+    any_limits(rng, &role->limits);
 }
 
 static inline void any_entry(struct rng *rng, struct log_entry *entry)
@@ -222,14 +235,14 @@ static inline bool device_same(const struct device *a, const struct device *b)
            a->generation == b->generation && a->version == b->version && a->created == b->created &&
            a->changed == b->changed && a->expires == b->expires &&
            a->next_credential == b->next_credential && lists_same(a, b) &&
-           rules_equal(&a->rules, &b->rules);
+           rules_equal(&a->rules, &b->rules) && limits_equal(&a->limits, &b->limits);
 }
 
 static inline bool role_same(const struct role *a, const struct role *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->note, b->note) == 0 &&
            a->version == b->version && a->created == b->created && a->changed == b->changed &&
-           rules_equal(&a->rules, &b->rules);
+           rules_equal(&a->rules, &b->rules) && limits_equal(&a->limits, &b->limits);
 }
 
 /* But for the seq, which is an entry's key. */
