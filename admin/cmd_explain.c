@@ -6,6 +6,7 @@
 #include "admin/lookup.h"
 #include "admin/output.h"
 #include "admin/presence_view.h"
+#include "admin/record_json.h"
 #include "admin/when.h"
 #include "registry/access.h"
 #include "registry/text.h"
@@ -17,6 +18,7 @@ struct inquiry {
     const char *topic, *client_id;
     struct device device;
     struct policy *policies[1 + ROLES_MAX]; /* the device's own, then its roles' */
+    struct limits limits;                   /* of all of them, that concern the question */
     char presence[RULE_FILTER_MAX + 1];     /* the filter of the presence topics, or "" */
 };
 
@@ -63,6 +65,19 @@ static enum status take_question(struct call *call, struct inquiry *inquiry)
                     "'" SHOWN "' is no question: write publish, subscribe or deliver", word);
 }
 
+/* Of all limits those that a question of that kind meets. */
+static void limits_of_question(struct limits *limits, enum question question)
+{
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        bool meets = question == QUESTION_PUBLISH     ? limit != LIMIT_CONNECTIONS
+                     : question == QUESTION_SUBSCRIBE ? limit == LIMIT_QOS
+                                                      : false;
+        if (!meets)
+            limits->values[limit] = LIMIT_UNSET;
+    }
+}
+
+/* And merges the limits. */
 static enum status compile_policies(struct call *call, struct inquiry *inquiry)
 {
     const struct device *device = &inquiry->device;
@@ -73,8 +88,11 @@ static enum status compile_policies(struct call *call, struct inquiry *inquiry)
         if (status)
             break;
         status = complain_err(call, policy_compile(&inquiry->policies[i + 1], &role.rules));
+        limits_tighten(&inquiry->limits, &role.limits);
         role_clear(&role);
     }
+    limits_override(&inquiry->limits, &device->limits);
+    limits_of_question(&inquiry->limits, inquiry->question);
     return status;
 }
 
@@ -173,6 +191,8 @@ static cJSON *answer_of(const struct inquiry *inquiry, const struct decision *de
     }
     if (decision->why == WHY_EXPIRED)
         json_time(answer, "since", device->expires);
+    if (decision->verdict == VERDICT_ALLOW)
+        limits_to_json(answer, &inquiry->limits);
     return answer;
 }
 
@@ -203,12 +223,16 @@ static void answer_print(const struct inquiry *inquiry, const struct decision *d
 static enum status print_answer(const struct call *call, const struct inquiry *inquiry,
                                 const struct decision *decision, int64_t since)
 {
+    char limits[LIMITS_TEXT_MAX + 1];
     if (call->json) {
         cJSON *json = answer_of(inquiry, decision, since);
         json_print(stdout, json);
         cJSON_Delete(json);
     } else {
         answer_print(inquiry, decision, since);
+        limits_format(limits, &inquiry->limits);
+        if (*limits && decision->verdict == VERDICT_ALLOW)
+            (void)printf("within its limits: %s\n", limits);
     }
     return decision->verdict == VERDICT_ALLOW ? STATUS_DONE : STATUS_NO;
 }

@@ -113,13 +113,16 @@ enum status cmd_role_list(struct call *call)
     return damaged ? complain_damaged(call) : STATUS_DONE;
 }
 
-static void role_print(const struct call *call, const cJSON *answer)
+static void role_print(const struct call *call, cJSON *answer)
 {
+    char limits[LIMITS_TEXT_MAX + 1];
     static const struct column columns[] = {
         {"role", "role", CELL_PLAIN},       {"note", "note", CELL_PLAIN},
-        {"rules", "rule", CELL_LINES},      {"devices", "devices", CELL_PLAIN},
-        {"version", "version", CELL_PLAIN}, {"created", "created", CELL_TIME},
-        {"changed", "changed", CELL_TIME}};
+        {"rules", "rule", CELL_LINES},      {"limit_line", "limits", CELL_PLAIN},
+        {"devices", "devices", CELL_PLAIN}, {"version", "version", CELL_PLAIN},
+        {"created", "created", CELL_TIME},  {"changed", "changed", CELL_TIME}};
+    if (!call->json && limits_line(limits, answer))
+        json_text(answer, "limit_line", limits);
     if (call->json)
         json_print(stdout, answer);
     else

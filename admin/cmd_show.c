@@ -9,7 +9,7 @@
 #include "admin/record_json.h"
 #include "admin/when.h"
 
-/* The rules that it has from its roles: [{"role": "device", "rules": [...]}]. */
+/* The rules and limits that it has from its roles: [{"role": "device", "rules": [...]}]. */
 static enum status add_role_rules(struct call *call, const struct device *device, cJSON *answer)
 {
     cJSON *array = json_array(answer, "role_rules");
@@ -21,6 +21,7 @@ static enum status add_role_rules(struct call *call, const struct device *device
         cJSON *all = role_to_json(&role), *entry = cJSON_CreateObject();
         json_text(entry, "role", role.name);
         (void)cJSON_AddItemToObject(entry, "rules", cJSON_DetachItemFromObject(all, "rules"));
+        limits_to_json(entry, &role.limits);
         (void)cJSON_AddItemToArray(array, entry);
         cJSON_Delete(all);
         role_clear(&role);
@@ -86,12 +87,36 @@ static void add_role_rule_lines(cJSON *lines, const cJSON *role_rules)
     }
 }
 
+/* "messages=60 retain=no", and those of its roles: "qos=1  (role @device)". Of these the strictest
+ * counts, where the device itself says nothing. */
+static void add_limit_lines(cJSON *answer)
+{
+    char line[LIMITS_TEXT_MAX + ROLE_NAME_MAX + 16], text[LIMITS_TEXT_MAX + 1];
+    const cJSON *entry;
+    cJSON *lines = cJSON_CreateArray();
+    if (limits_line(text, answer))
+        json_add(lines, text);
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(answer, "role_rules"))
+    {
+        if (!limits_line(text, entry))
+            continue;
+        snprintf(line, sizeof line, "%s  (role @%s)", text,
+                 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "role")));
+        json_add(lines, line);
+    }
+    if (cJSON_GetArraySize(lines))
+        (void)cJSON_AddItemToObject(answer, "limit_lines", lines);
+    else
+        cJSON_Delete(lines);
+}
+
 /* For people some things are said in a line of their own. */
 static void device_lines(cJSON *answer, const struct device *device,
                          const struct presence *presence, int64_t now)
 {
     cJSON *rules = cJSON_GetObjectItemCaseSensitive(answer, "rules");
     add_role_rule_lines(rules, cJSON_GetObjectItemCaseSensitive(answer, "role_rules"));
+    add_limit_lines(answer);
     cJSON *lines = json_array(answer, "credential_lines");
     for (size_t i = 0; i < device->credential_count; i++)
         add_credential_line(lines, &device->credentials[i], presence, now);
@@ -114,6 +139,7 @@ static void device_print(const struct call *call, cJSON *answer)
                                             {"denied_line", "denied", CELL_PLAIN},
                                             {"roles", "roles", CELL_PLAIN},
                                             {"rules", "rule", CELL_LINES},
+                                            {"limit_lines", "limits", CELL_LINES},
                                             {"attributes", "attributes", CELL_PLAIN},
                                             {"credential_lines", "credential", CELL_LINES},
                                             {"expires", "expires", CELL_END},

@@ -92,6 +92,7 @@ enum status cmd_role_remove(struct call *call);
 enum status cmd_allow(struct call *call);
 enum status cmd_deny(struct call *call);
 enum status cmd_unset(struct call *call);
+enum status cmd_limit(struct call *call);
 enum status cmd_explain(struct call *call);
 enum status cmd_log(struct call *call);
 enum status cmd_stats(struct call *call);

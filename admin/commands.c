@@ -100,11 +100,11 @@ const struct command commands[] = {
          "state=disabled, expiring=30d, unused-key=365d, online, offline, offline-for=7d,\n"
          "never-seen.\n\n"
          "Columns: device, state (enabled, disabled, revoked), reason, roles, attributes,\n"
-         "attr.NAME (one attribute), note, client_id, expires, credentials, ending and ends\n"
-         "(what of it ends next, and when), unused and last_used (its key or password that\n"
-         "was not used for the longest time, and when it was), presence (online, offline,\n"
-         "never, unknown), since, client, address, version, created, changed. With --json\n"
-         "they are the members of each object.\n\n"
+         "attr.NAME (one attribute), limits, note, client_id, expires, credentials, ending\n"
+         "and ends (what of it ends next, and when), unused and last_used (its key or\n"
+         "password that was not used for the longest time, and when it was), presence\n"
+         "(online, offline, never, unknown), since, client, address, version, created,\n"
+         "changed. With --json they are the members of each object.\n\n"
          "--state expired is enabled devices whose expiry is over. An old key that ended\n"
          "since its successor was used is passed over by --expiring and --unused-key.\n\n"
          "Who is online, and which key was used, is what the broker noted last.\n"
@@ -268,10 +268,32 @@ const struct command commands[] = {
      .words_max = 3,
      .need = NEED_WRITE,
      .run = cmd_unset},
+    {.name = "limit",
+     .words = "DEVICE|@ROLE | --where CONDITION LIMIT=VALUE...",
+     .summary = "Limit what a device, or each device with a role, may send",
+     .details =
+         "messages=60 a minute, of which burst=20 may come at once (else all of them),\n"
+         "payload=1024 bytes each, retain=no (what the broker is to keep), qos=1 at most,\n"
+         "connections=2 at a time. A value 'none' takes a limit away again.\n\n"
+         "Of a device's roles the strictest counts. What the device itself says takes the\n"
+         "place of that, so it can be given more, also 'unlimited' or retain=yes.\n\n"
+         "What is over a limit is dropped and counted, the device stays connected, and with\n"
+         "plugin_opt_errors on it is told so on devreg/errors/DEVICE. One connection too\n"
+         "many is refused. It holds from the next message on.\n\n" WHERE_DETAILS,
+     .examples = "  devreg limit pump-7 messages=60 burst=20 payload=1024\n"
+                 "  devreg limit @pump retain=no qos=1 connections=2\n"
+                 "  devreg limit pump-7 messages=unlimited burst=none\n"
+                 "  devreg limit --where site=kiel messages=600",
+     .words_min = 0,
+     .words_max = WORDS_ANY,
+     .need = NEED_WRITE,
+     .options = MANY,
+     .run = cmd_limit},
     {.name = "explain",
      .words = "ID publish|subscribe|deliver TOPIC",
      .summary = "Tell whether the broker would let it, and which rule says so",
-     .details = "It asks the function that the broker asks. Exit status 0 is allowed, 1 denied.",
+     .details = "It asks the function that the broker asks. Exit status 0 is allowed, 1 denied.\n"
+                "Where limits concern what is allowed, a second line tells them.",
      .examples = "  devreg explain pump-7 publish devices/pump-7/temperature\n"
                  "  devreg explain pump-7 subscribe 'devices/#'",
      .words_min = 3,

@@ -155,6 +155,28 @@ static void offer_conditions(const struct typed *typed)
     }
 }
 
+/* "retain=n" */
+static void offer_limits(const struct typed *typed)
+{
+    static const char *const words[] = {"none", "unlimited", "yes", "no", "0", "1", "2"};
+    char word[PLACE_MAX];
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        uint32_t value;
+        snprintf(word, sizeof word, "%s=", limit_name(limit));
+        if (!begins(typed->current, word)) {
+            offer(typed, word, limit_takes(limit));
+            continue;
+        }
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            bool number = words[i][0] <= '9' && limit != LIMIT_QOS;
+            if (number || !limit_parse(limit, words[i], &value))
+                continue;
+            snprintf(word, sizeof word, "%s=%s", limit_name(limit), words[i]);
+            offer(typed, word, "");
+        }
+    }
+}
+
 static const struct place {
     const char *name;
     void (*offer)(const struct typed *typed);
@@ -173,6 +195,7 @@ static const struct place {
     {"ACTION", NULL, "publish subscribe all"},
     {"STATE", NULL, "enabled disabled revoked expired"},
     {"PATTERN", NULL, "any device prefix"},
+    {"LIMIT=VALUE", offer_limits, NULL},
     {"FILTER", offer_nothing, NULL},
     {"TOPIC", offer_nothing, NULL},
     {"NAME=VALUE", offer_nothing, NULL},
@@ -268,7 +291,8 @@ static const char *place_of(const char *words, size_t number)
 static void offer_argument(const struct typed *typed)
 {
     const struct command *command = typed->command;
-    const char *at = place_of(command->words, typed->words);
+    bool many = typed->given & OPTION_BIT(OPT_WHERE); /* which stands for the first */
+    const char *at = place_of(command->words, typed->words + many);
     bool is_new = command->run == cmd_add || command->run == cmd_role_add;
     if (at && !(is_new && typed->words == 0))
         offer_places(typed, at);

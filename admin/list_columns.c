@@ -76,6 +76,12 @@ static void add_attribute(cJSON *row, const char *name, const struct list_source
         (void)cJSON_AddNullToObject(row, name);
 }
 
+static void add_limits(cJSON *row, const char *name, const struct list_source *source)
+{
+    (void)name; /* the same */
+    limits_to_json(row, &source->device->limits);
+}
+
 static void add_expires(cJSON *row, const char *name, const struct list_source *source)
 {
     json_time(row, name, source->device->expires);
@@ -151,6 +157,7 @@ const struct list_column list_columns[] = {
     {"reason", "REASON", CELL_PLAIN, 0, false, add_reason},
     {"roles", "ROLES", CELL_PLAIN, 0, false, add_roles},
     {"attributes", "ATTRIBUTES", CELL_PLAIN, 0, false, add_attributes},
+    {"limits", "LIMITS", CELL_PLAIN, 0, false, add_limits},
     {"note", "NOTE", CELL_PLAIN, 0, false, add_note},
     {"client_id", "CLIENT-IDS", CELL_PLAIN, 0, false, add_client_id},
     {"expires", "EXPIRES", CELL_END, TIME_WIDTH, false, add_expires},

@@ -25,6 +25,8 @@ const char *field_name(enum field field)
         return "credentials";
     case FIELD_GENERATION:
         return "generation";
+    case FIELD_LIMITS:
+        return "limits";
     case FIELD_END:
         break;
     }
@@ -63,6 +65,7 @@ unsigned device_diff(const struct device *a, const struct device *b)
     fields |= strcmp(a->client_id, b->client_id) != 0 ? FIELD_CLIENT_ID : 0;
     fields |= same_roles(a, b) ? 0 : FIELD_ROLES;
     fields |= rules_equal(&a->rules, &b->rules) ? 0 : FIELD_RULES;
+    fields |= limits_equal(&a->limits, &b->limits) ? 0 : FIELD_LIMITS;
     fields |= same_attributes(a, b) ? 0 : FIELD_ATTRIBUTES;
     fields |= a->expires != b->expires ? FIELD_EXPIRES : 0;
     return fields;
@@ -73,6 +76,7 @@ unsigned role_diff(const struct role *a, const struct role *b)
     unsigned fields = 0;
     fields |= strcmp(a->note, b->note) != 0 ? FIELD_NOTE : 0;
     fields |= rules_equal(&a->rules, &b->rules) ? 0 : FIELD_RULES;
+    fields |= limits_equal(&a->limits, &b->limits) ? 0 : FIELD_LIMITS;
     return fields;
 }
 

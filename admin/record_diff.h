@@ -17,7 +17,8 @@ enum field {
     FIELD_EXPIRES = 1 << 7,
     FIELD_CREDENTIALS = 1 << 8,
     FIELD_GENERATION = 1 << 9,
-    FIELD_END = 1 << 10
+    FIELD_LIMITS = 1 << 10,
+    FIELD_END = 1 << 11
 };
 
 /* As record_json.h spells it. */

@@ -14,6 +14,42 @@ static void add_rules(cJSON *object, const struct rules *rules)
     }
 }
 
+void limits_to_json(cJSON *object, const struct limits *limits)
+{
+    char text[LIMIT_TEXT_MAX + 1];
+    if (!limits_any(limits))
+        return;
+    cJSON *members = cJSON_AddObjectToObject(object, "limits");
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        const uint32_t value = limits->values[limit];
+        if (value == LIMIT_UNSET)
+            continue;
+        if (value == LIMIT_NONE || limit == LIMIT_RETAIN) {
+            limit_format(text, limit, value);
+            json_text(members, limit_name(limit), text);
+        } else {
+            json_number(members, limit_name(limit), value - LIMIT_OF(0));
+        }
+    }
+}
+
+bool limits_line(char text[static LIMITS_TEXT_MAX + 1], const cJSON *object)
+{
+    const cJSON *member;
+    size_t used = 0;
+    text[0] = '\0';
+    cJSON_ArrayForEach(member, cJSON_GetObjectItemCaseSensitive(object, "limits"))
+    {
+        const char *word = cJSON_GetStringValue(member), *blank = used ? " " : "";
+        char *at = text + used;
+        size_t room = LIMITS_TEXT_MAX + 1 - used;
+        used += (size_t)(word ? snprintf(at, room, "%s%s=%s", blank, member->string, word)
+                              : snprintf(at, room, "%s%s=%.0f", blank, member->string,
+                                         cJSON_GetNumberValue(member)));
+    }
+    return used;
+}
+
 static cJSON *credential_to_json(const struct credential *credential, enum secrets secrets)
 {
     char hex[2 * CREDENTIAL_SECRET_MAX + 1];
@@ -58,6 +94,7 @@ cJSON *device_to_json(const struct device *device, enum secrets secrets)
     for (size_t i = 0; i < device->role_count; i++)
         json_add(roles, device->roles[i]);
     add_rules(object, &device->rules);
+    limits_to_json(object, &device->limits);
     cJSON *attributes = cJSON_AddObjectToObject(object, "attributes");
     for (size_t i = 0; i < device->attribute_count; i++)
         json_text(attributes, device->attributes[i].name, device->attributes[i].value);
@@ -76,6 +113,7 @@ cJSON *role_to_json(const struct role *role)
     json_text(object, "role", role->name);
     json_text(object, "note", role->note);
     add_rules(object, &role->rules);
+    limits_to_json(object, &role->limits);
     json_number(object, "version", role->version);
     json_time(object, "created", role->created);
     json_time(object, "changed", role->changed);

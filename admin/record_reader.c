@@ -16,6 +16,7 @@ struct target {
     struct device *device; /* NULL for a role */
     char *note;
     struct rules *rules;
+    struct limits *limits;
     uint64_t *version;
     int64_t *created, *changed;
     enum secrets secrets;
@@ -144,6 +145,37 @@ static bool read_rules(const struct target *target, const cJSON *value)
             return false;
         if (target->rules->count == before)
             return refuse(target, "rule '%.100s' contradicts another", rule->valuestring);
+    }
+    return true;
+}
+
+static bool read_limit(const struct target *target, const cJSON *value)
+{
+    char text[LIMIT_TEXT_MAX + 1] = "";
+    uint64_t number;
+    enum limit limit = limit_find(value->string, strlen(value->string));
+    if (limit == LIMIT_COUNT)
+        return refuse(target, "limit '%.40s' is not known", value->string);
+    if (target->limits->values[limit] != LIMIT_UNSET)
+        return refuse(target, "limit '%s' is there twice", limit_name(limit));
+    if (cJSON_IsString(value) && value->valuestring[0] > '9')      /* a number is no text */
+        (void)text_copy(text, LIMIT_TEXT_MAX, value->valuestring); /* "" where it is too long */
+    else if (cJSON_IsNumber(value) && json_read_number(value, &number) && number <= UINT32_MAX)
+        snprintf(text, sizeof text, "%u", (unsigned)number);
+    if (!limit_parse(limit, text, &target->limits->values[limit]))
+        return refuse(target, "limit '%s' takes %s", limit_name(limit), limit_takes(limit));
+    return true;
+}
+
+static bool read_limits(const struct target *target, const cJSON *value)
+{
+    const cJSON *limit;
+    if (!cJSON_IsObject(value))
+        return refuse(target, "'limits' is not an object");
+    cJSON_ArrayForEach(limit, value)
+    {
+        if (!read_limit(target, limit))
+            return false;
     }
     return true;
 }
@@ -386,6 +418,7 @@ bool device_from_json(struct device *device, const cJSON *json, enum secrets sec
                                             {"client_id", read_client_id},
                                             {"roles", read_roles},
                                             {"rules", read_rules},
+                                            {"limits", read_limits},
                                             {"attributes", read_attributes},
                                             {"credentials", read_credentials},
                                             {"next_credential", read_next_credential},
@@ -398,9 +431,15 @@ bool device_from_json(struct device *device, const cJSON *json, enum secrets sec
     if (!id)
         return false;
     device_init(device, id);
-    const struct target target = {device,           device->note,     &device->rules,
-                                  &device->version, &device->created, &device->changed,
-                                  secrets,          problem};
+    const struct target target = {.device = device,
+                                  .note = device->note,
+                                  .rules = &device->rules,
+                                  .limits = &device->limits,
+                                  .version = &device->version,
+                                  .created = &device->created,
+                                  .changed = &device->changed,
+                                  .secrets = secrets,
+                                  .problem = problem};
     bool fine = read_members(&target, json, members, sizeof members / sizeof *members) &&
                 device_sound(&target);
     if (!fine)
@@ -411,18 +450,23 @@ bool device_from_json(struct device *device, const cJSON *json, enum secrets sec
 bool role_from_json(struct role *role, const cJSON *json, enum secrets secrets,
                     char problem[static RECORD_PROBLEM_MAX + 1])
 {
-    static const struct member members[] = {{"role", NULL},
-                                            {"note", read_note},
-                                            {"rules", read_rules},
-                                            {"version", read_version},
-                                            {"created", read_created},
-                                            {"changed", read_changed}};
+    static const struct member members[] = {
+        {"role", NULL},           {"note", read_note},       {"rules", read_rules},
+        {"limits", read_limits},  {"version", read_version}, {"created", read_created},
+        {"changed", read_changed}};
     const char *name = read_name(json, "role", role_name_valid, problem);
     if (!name)
         return false;
     role_init(role, name);
-    const struct target target = {NULL,           role->note,     &role->rules, &role->version,
-                                  &role->created, &role->changed, secrets,      problem};
+    const struct target target = {.device = NULL,
+                                  .note = role->note,
+                                  .rules = &role->rules,
+                                  .limits = &role->limits,
+                                  .version = &role->version,
+                                  .created = &role->created,
+                                  .changed = &role->changed,
+                                  .secrets = secrets,
+                                  .problem = problem};
     bool fine = read_members(&target, json, members, sizeof members / sizeof *members);
     if (fine && secrets == WITH_SECRETS && !role->version)
         fine = refuse(&target, "'version' is missing");

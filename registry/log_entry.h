@@ -26,6 +26,7 @@ enum log_verb {
     LOG_TRIM, /* of this log */
     LOG_REPAIR,
     LOG_APPLY,
+    LOG_LIMIT,
     LOG_VERB_COUNT
 };
 

@@ -79,6 +79,9 @@ static inline void device_vary(struct device *device, struct device *other, size
         if (device->state != DEVICE_REVOKED)
             device->state = DEVICE_DISABLED;
         break;
+    case 9:
+        device->limits = other->limits;
+        break;
     default:
         break;
     }

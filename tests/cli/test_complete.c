@@ -169,6 +169,13 @@ static void arguments_are_completed_by_their_place(void **state)
     assert_answer("allow @", "@device @pump");
     assert_answer("allow @pump ''", "publish subscribe all");
     assert_answer("allow @pump all ''", "");
+    assert_answer("limit @p", "@pump");
+    assert_answer("limit pump-7 ''", "messages= burst= payload= retain= qos= connections=");
+    assert_answer("limit @pump qos=1 re", "retain=");
+    assert_answer("limit @pump retain=", "retain=none retain=yes retain=no");
+    assert_answer("limit @pump qos=", "qos=none qos=0 qos=1 qos=2");
+    assert_answer("limit @pump payload=u", "payload=unlimited");
+    assert_answer("limit --where role=pump me", "messages=");
     assert_answer("explain pump-7 d", "deliver");
     assert_answer("watch pump-7 x v", "valve:1@kiel");
     assert_answer("set pump-7 ''", "");

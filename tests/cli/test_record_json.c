@@ -71,6 +71,16 @@ static void random_rules(struct rules *rules)
     }
 }
 
+static void random_limits(struct limits *limits)
+{
+    static const char *const values[] = {"none", "unlimited", "0", "1", "2", "65535", "no", "yes"};
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        uint32_t value;
+        if (limit_parse(limit, values[random_below(8)], &value))
+            limits->values[limit] = value;
+    }
+}
+
 static void random_credentials(struct device *device)
 {
     for (uint32_t i = random_below(CREDENTIALS_MAX + 1); i > 0; i--) {
@@ -122,6 +132,7 @@ static void random_device(struct device *device)
     if (device->state != DEVICE_REVOKED)
         random_credentials(device);
     random_rules(&device->rules);
+    random_limits(&device->limits);
 }
 
 /* Through a line of text, as in an export. The caller ends it with cJSON_Delete. */
@@ -182,6 +193,7 @@ static void a_role_survives_json_byte_for_byte(void **state)
         role.created = random_time();
         role.changed = random_time();
         random_rules(&role.rules);
+        random_limits(&role.limits);
         role_encode(&before, &role);
         cJSON *json = through_text(role_to_json(&role));
         if (!role_from_json(&back, json, WITH_SECRETS, problem))

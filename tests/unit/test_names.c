@@ -27,7 +27,8 @@ static void log_verbs_have_the_names_that_scripts_know(void **state)
         [LOG_DISABLE] = "disable", [LOG_ENABLE] = "enable", [LOG_REVOKE] = "revoke",
         [LOG_REMOVE] = "remove",   [LOG_ROTATE] = "rotate", [LOG_PASSWORD] = "password",
         [LOG_RULE] = "rule",       [LOG_IMPORT] = "import", [LOG_RESTORE] = "restore",
-        [LOG_TRIM] = "trim",       [LOG_REPAIR] = "repair", [LOG_APPLY] = "apply"};
+        [LOG_TRIM] = "trim",       [LOG_REPAIR] = "repair", [LOG_APPLY] = "apply",
+        [LOG_LIMIT] = "limit"};
     (void)state;
     for (int verb = LOG_INIT; verb < LOG_VERB_COUNT; verb++) {
         assert_non_null(names[verb]);
