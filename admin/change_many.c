@@ -256,13 +256,11 @@ static enum status commit(struct many *many)
 static enum status store_seen(struct many *many, struct presence_view *view)
 {
     struct call *call = many->call;
-    const struct condition *asked = many->selection.presence;
     enum status status = change_begin(call);
     if (status)
         return status;
     presence_view_begin(view);
-    if (asked)
-        status = presence_view_check(view, call, asked->label);
+    status = selection_check_view(call, &many->selection, view);
     progress_step(&many->progress, STEP_STORE, many->picks.count);
     if (!status)
         status = judge(many, put_all(many, view));

@@ -38,8 +38,14 @@ static enum presence_state add_presence(struct call *call, const struct device *
     presence_view_open(&view, call);
     presence_view_begin(&view);
     enum presence_state state = presence_view_get(&view, device, presence);
+    struct quarantine quarantine;
+    bool quarantined = presence_view_quarantine(&view, device, &quarantine);
     presence_view_close(&view);
     cJSON *object = presence_to_json(state, presence);
+    if (quarantined)
+        quarantine_to_json(object, &quarantine);
+    if (quarantined && !call->json)
+        quarantine_line(answer, device->id, &quarantine);
     const struct credential *used = credential_used(device, presence);
     if (presence->connections && used)
         json_text(object, "credential_label", used->label);
@@ -129,6 +135,7 @@ static void device_print(const struct call *call, cJSON *answer)
     static const struct column columns[] = {{"device", "device", CELL_PLAIN},
                                             {"state", "state", CELL_PLAIN},
                                             {"reason", "reason", CELL_PLAIN},
+                                            {"quarantine_line", "quarantine", CELL_PLAIN},
                                             {"presence_line", "presence", CELL_PLAIN},
                                             {"client", "client id", CELL_PLAIN},
                                             {"address", "address", CELL_PLAIN},

@@ -193,7 +193,7 @@ static const struct place {
     {"CONDITION", offer_conditions, NULL},
     {"NAMES", offer_columns, NULL},
     {"ACTION", NULL, "publish subscribe all"},
-    {"STATE", NULL, "enabled disabled revoked expired"},
+    {"STATE", NULL, "enabled disabled revoked expired quarantined"},
     {"PATTERN", NULL, "any device prefix"},
     {"LIMIT=VALUE", offer_limits, NULL},
     {"FILTER", offer_nothing, NULL},

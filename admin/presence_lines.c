@@ -104,3 +104,17 @@ void presence_lines(cJSON *answer, const struct device *device, enum presence_st
     add_tally(answer, "refused_line", &presence->failures);
     add_tally(answer, "denied_line", &presence->denials);
 }
+
+void quarantine_line(cJSON *answer, const char *device, const struct quarantine *quarantine)
+{
+    char line[4 * LINE_SIZE], since[WHEN_TEXT_MAX + 1], why[3 * LINE_SIZE];
+    when_format(since, quarantine->since);
+    if (quarantine->since)
+        snprintf(why, sizeof why, "since %s: %s and %s took its connection from each other", since,
+                 quarantine->addresses[0], quarantine->addresses[1]);
+    else
+        snprintf(why, sizeof why, "it is not known why, since that record is damaged");
+    snprintf(line, sizeof line, "%s; it is refused until it changes: 'devreg rotate %s --grace 0'",
+             why, device);
+    json_text(answer, "quarantine_line", line);
+}

@@ -23,4 +23,8 @@ const struct credential *credential_used(const struct device *device,
 void presence_lines(cJSON *answer, const struct device *device, enum presence_state state,
                     const struct presence *presence);
 
+/* quarantine_line: since 2026-...: 192.0.2.1 and 198.51.100.7 took its connection from each other;
+ * ... */
+void quarantine_line(cJSON *answer, const char *device, const struct quarantine *quarantine);
+
 #endif

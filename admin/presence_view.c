@@ -70,6 +70,27 @@ bool presence_view_used(const struct presence_view *view, const struct device *d
            presence.generation == device->generation && presence_used(&presence, credential);
 }
 
+bool presence_view_quarantine(const struct presence_view *view, const struct device *device,
+                              struct quarantine *quarantine)
+{
+    if (!view->txn)
+        return false;
+    enum err e = quarantine_get(view->txn, device->id, quarantine);
+    if (e == ERR_DAMAGED) /* the broker takes it for one, too */
+        *quarantine = (struct quarantine){0};
+    return e == ERR_DAMAGED ||
+           (!e && quarantine_holds(quarantine, device->generation, device->version));
+}
+
+void quarantine_to_json(cJSON *object, const struct quarantine *quarantine)
+{
+    cJSON *added = cJSON_AddObjectToObject(object, "quarantine");
+    json_time(added, "since", quarantine->since);
+    cJSON *addresses = json_array(added, "addresses");
+    json_add(addresses, quarantine->addresses[0]);
+    json_add(addresses, quarantine->addresses[1]);
+}
+
 enum status presence_view_check(const struct presence_view *view, struct call *call,
                                 const char *asked)
 {

@@ -5,6 +5,7 @@
 #include "admin/command.h"
 #include "admin/json.h"
 #include "registry/presence_store.h"
+#include "registry/quarantine.h"
 
 /* {0} is a closed one. */
 struct presence_view {
@@ -38,6 +39,11 @@ enum presence_state presence_view_get(const struct presence_view *view, const st
 bool presence_view_used(const struct presence_view *view, const struct device *device,
                         uint32_t credential);
 
+/* Is the device quarantined? It may be also where the broker notes no presence. No where nothing
+ * can be read. */
+bool presence_view_quarantine(const struct presence_view *view, const struct device *device,
+                              struct quarantine *quarantine);
+
 /* Can be told who is online? Else a complaint about the option `asked`. Within a scope. */
 MUST_CHECK enum status presence_view_check(const struct presence_view *view, struct call *call,
                                            const char *asked);
@@ -46,6 +52,9 @@ MUST_CHECK enum status presence_view_check(const struct presence_view *view, str
  * "last": ...}, "denials": {...}}; of a device that never connected "state" and counts, and only
  * "state" where nothing is known. The caller ends it with cJSON_Delete. */
 cJSON *presence_to_json(enum presence_state state, const struct presence *presence);
+
+/* Adds "quarantine": {"since": ..., "addresses": ["192.0.2.1", "198.51.100.7"]}. */
+void quarantine_to_json(cJSON *object, const struct quarantine *quarantine);
 
 /* The presence topic that the plugin last ran with, or its default. */
 void presence_view_topic(const struct presence_view *view, char topic[static RULE_FILTER_MAX + 1]);

@@ -50,13 +50,20 @@ static enum status take_state(const struct source *source, struct condition *con
         condition->kind = CONDITION_EXPIRED;
         return STATUS_DONE;
     }
+    if (strcmp(name, "quarantined") == 0) {
+        condition->kind = CONDITION_QUARANTINED;
+        if (!source->selection->presence)
+            source->selection->presence = condition;
+        return STATUS_DONE;
+    }
     for (enum device_state state = DEVICE_DISABLED; state <= DEVICE_REVOKED; state++) {
         condition->state = state;
         if (strcmp(name, device_state_name(state)) == 0)
             return STATUS_DONE;
     }
     return complain(source->call, STATUS_MISUSE,
-                    "--%s '" SHOWN "': write %senabled, disabled, revoked or expired",
+                    "--%s '" SHOWN "': write %senabled, disabled, revoked, expired or "
+                    "quarantined",
                     option_rows[source->option].name, source->text,
                     source->option == OPT_WHERE ? "state=" : "");
 }
@@ -75,12 +82,19 @@ static enum status take_time(const struct source *source, struct condition *cond
                     where ? "=" : "");
 }
 
+/* May another condition take its place as the one that needs a presence store? It asks less of it.
+ */
+static bool asks_less(const struct condition *condition)
+{
+    return !condition || condition->kind == CONDITION_QUARANTINED;
+}
+
 /* Who is online, is asked in one way. */
 static enum status take_presence(const struct source *source, struct condition *condition,
                                  const char *value)
 {
     const struct condition *other = source->selection->presence;
-    if (other && other->kind != CONDITION_UNUSED_KEY)
+    if (!asks_less(other) && other->kind != CONDITION_UNUSED_KEY)
         return complain(source->call, STATUS_MISUSE, "--%s and --%s exclude each other: use one",
                         other->label, condition->label);
     source->selection->presence = condition;
@@ -106,7 +120,7 @@ static enum status take_word(const struct source *source, const struct word *wor
         status = take_state(source, condition, value);
         break;
     case CONDITION_UNUSED_KEY:
-        if (!selection->presence)
+        if (asks_less(selection->presence))
             selection->presence = condition;
         status = take_time(source, condition, value);
         break;
@@ -192,6 +206,14 @@ enum status selection_check(struct call *call, const struct selection *selection
     return status;
 }
 
+enum status selection_check_view(struct call *call, const struct selection *selection,
+                                 const struct presence_view *view)
+{
+    const struct condition *asked = selection->presence;
+    bool there = asked && asked->kind == CONDITION_QUARANTINED && view->txn;
+    return asked && !there ? presence_view_check(view, call, asked->label) : STATUS_DONE;
+}
+
 bool selection_asks(const struct selection *selection, enum condition_kind kind)
 {
     size_t i = 0;
@@ -256,6 +278,10 @@ static bool noted_has(const struct presence_view *view, const struct device *dev
         struct idle idle = idle_longest(view, device, noted->state, &noted->presence, now);
         return idle.credential && idle.since <= condition->time;
     }
+    case CONDITION_QUARANTINED: {
+        struct quarantine quarantine;
+        return presence_view_quarantine(view, device, &quarantine);
+    }
     case CONDITION_ONLINE:
         return noted->state == PRESENCE_ONLINE;
     case CONDITION_OFFLINE:
@@ -292,13 +318,11 @@ bool selection_holds(const struct selection *selection, const struct presence_vi
 static enum err walk_some(struct walk *walk)
 {
     struct call *call = walk->call;
-    const struct condition *asked = walk->selection->presence;
     struct device device;
     struct noted noted;
     enum err e = registry_read(call->registry);
     presence_view_begin(&walk->view);
-    if (asked)
-        walk->status = presence_view_check(&walk->view, call, asked->label);
+    walk->status = selection_check_view(call, walk->selection, &walk->view);
     if (!e && walk->status)
         e = ERR_NOT_FOUND;
     for (size_t i = 0; i < WALK_DEVICES && !e && !walk->ended; i++) {

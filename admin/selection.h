@@ -22,6 +22,7 @@ enum condition_kind {
     CONDITION_ROLE,
     CONDITION_STATE,
     CONDITION_EXPIRED,
+    CONDITION_QUARANTINED,
     CONDITION_EXPIRING,
     CONDITION_UNUSED_KEY,
     CONDITION_ONLINE,
@@ -54,6 +55,10 @@ void selection_clear(struct selection *selection);
 /* Is there each role that it names? A role that is not there is a typing error, and no empty list.
  */
 MUST_CHECK enum status selection_check(struct call *call, const struct selection *selection);
+
+/* Can all of it be told by that presence? Else a complaint. Within a scope. */
+MUST_CHECK enum status selection_check_view(struct call *call, const struct selection *selection,
+                                            const struct presence_view *view);
 
 /* Does it hold a condition of that kind? */
 bool selection_asks(const struct selection *selection, enum condition_kind kind);

@@ -53,6 +53,9 @@ static bool live_acts(struct plugin *plugin, const struct request *request,
     if (connection->kicked || connection->state == CONNECTION_WAITING ||
         has_ended(plugin, connection, device))
         return false;
+    if (connection->state == CONNECTION_PENDING &&
+        quarantines_hold(&plugin->quarantines, connection))
+        return false; /* the take-over that was one too many: it is closed once it is in */
     if (connection->state == CONNECTION_PENDING && request->access != MOSQ_ACL_READ)
         plugin_confirm(plugin, connection);
     return true;

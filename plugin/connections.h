@@ -48,8 +48,8 @@ struct connection {
     struct connection *queue_next, *queue_previous; /* in the list that `queue` says */
     struct connection_list *queue;
     const char *device_id, *address; /* "" for none; they lie behind client_id */
-    uint64_t generation;
-    int64_t ends; /* when its device or credential expires; 0 for never */
+    uint64_t generation, version;    /* of the device, when it was let in */
+    int64_t ends;                    /* when its device or credential expires; 0 for never */
     int64_t accepted_at;
     uint64_t conn; /* its number; 0 until it is LIVE */
     uint32_t credential;
@@ -63,6 +63,7 @@ struct connection {
     bool will_possible; /* GONE: one more publish may come, its will */
     bool kicked;
     bool owner;     /* in by_client */
+    bool peer;      /* `address` is the other end's: network.h */
     bool ended;     /* what it was let in with has ended */
     uint64_t loads; /* of the device: `ended` and `last` hold as of then */
     struct last_answer last;

@@ -15,7 +15,7 @@ enum {
     TEXT_MAX = 200, /* bytes of a client id or topic; a longer one is cut */
     KIND_MAX = 16,
     ESCAPED = 6, /* bytes that one takes at the most */
-    JSON_MAX = 400 + DEVICE_ID_MAX + ESCAPED * (2 * TEXT_MAX + PRESENCE_ADDRESS_MAX),
+    JSON_MAX = 400 + DEVICE_ID_MAX + ESCAPED * (2 * TEXT_MAX + 2 * PRESENCE_ADDRESS_MAX),
     TOPIC_SIZE = sizeof RESERVED_TOPIC "/event//" + DEVICE_ID_MAX + KIND_MAX
 };
 
@@ -38,8 +38,8 @@ void events_close(struct events *events)
     *events = (struct events){0};
 }
 
-/* Which of a device's two. */
-enum bucket { BUCKET_OWN, BUCKET_STRANGERS };
+/* Which of a device's. */
+enum bucket { BUCKET_OWN, BUCKET_STRANGERS, BUCKET_DUPLICATES };
 
 static struct event_bucket *bucket_of(struct events *events, const char *device, enum bucket which)
 {
@@ -175,6 +175,19 @@ void event_auth_failed(struct events *events, const char *device, const char *cl
     if (address && text_is_plain(address, PRESENCE_ADDRESS_MAX))
         add_text(&event, "address", address);
     json_add_word(&event.json, "reason", reason);
+    end(&event);
+}
+
+void event_duplicate_use(struct events *events, const struct connection *connection,
+                         const char *taken_from, bool refused, int64_t now)
+{
+    struct event event;
+    if (!begin_in(events, &event, BUCKET_DUPLICATES, connection->device_id, "duplicate_use", now))
+        return;
+    add_text(&event, "client", connection->client_id);
+    add_text(&event, "address", connection->address);
+    add_text(&event, "other", taken_from);
+    json_add_word(&event.json, "action", refused ? "quarantined" : "reported");
     end(&event);
 }
 

@@ -3,10 +3,11 @@
  *   devreg/event/<device>/<kind>      QoS 0, not retained
  *   {"v":1,"device":"pump-7","kind":"denied","ts":1700000000000,"access":"publish","topic":"x"}
  *
- * Each device has two buckets of EVENT_BURST tokens, one more a second: one for refused logins,
- * which strangers can cause, and one for everything else. An event without a token is left out, and
- * the next one of the bucket says how many were. Buckets are in a table of fixed size by a hash of
- * the name, so a storm costs no memory; with 100,000 devices three share a bucket in the middle.
+ * Each device has three buckets of EVENT_BURST tokens, one more a second: one for refused logins,
+ * which strangers can cause, one for duplicate_use, which is not to be lost among the connections
+ * that it is about, and one for everything else. An event without a token is left out, and the next
+ * one of the bucket says how many were. Buckets are in a table of fixed size by a hash of the name,
+ * so a storm costs no memory; with 100,000 devices three share a bucket in the middle.
  */
 #ifndef DEVREG_PLUGIN_EVENTS_H
 #define DEVREG_PLUGIN_EVENTS_H
@@ -41,6 +42,10 @@ void event_denied(struct events *events, const struct connection *connection, bo
 /* `client_id` and `address` are what a stranger may have chosen; `address` may be NULL. */
 void event_auth_failed(struct events *events, const char *device, const char *client_id,
                        const char *address, const char *reason, int64_t now);
+/* `connection` took its client id from `taken_from`, once too often. `refused`: it is quarantined.
+ */
+void event_duplicate_use(struct events *events, const struct connection *connection,
+                         const char *taken_from, bool refused, int64_t now);
 /* What `devreg` did to a device. */
 void event_change(struct events *events, const struct log_entry *entry);
 

@@ -30,6 +30,7 @@ enum refusal {
     REFUSED_DISABLED,
     REFUSED_REVOKED,
     REFUSED_EXPIRED,
+    REFUSED_QUARANTINED,
     REFUSED_CLIENT_ID,
     REFUSED_FOREIGN_CLIENT_ID,
     REFUSED_FAULT
@@ -46,6 +47,7 @@ static const char *refusal_name(enum refusal refusal)
                                         "disabled",
                                         "revoked",
                                         "expired",
+                                        "quarantined",
                                         "client_id",
                                         "client_id_of_another",
                                         "registry_unreadable"};
@@ -206,6 +208,7 @@ static void describe(struct connection *connection, const struct login *login)
     connection->had_session = login->owner == OWNER_ITSELF;
     connection->keepalive = (uint16_t)mosquitto_client_keepalive(login->client);
     connection->accepted_at = login->now;
+    connection->peer = mosquitto_client_protocol(login->client) == mp_mqtt;
 }
 
 /* Enters the connection that `device`, just read in the open scope, was accepted for. */
@@ -240,6 +243,7 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
         describe(connection, login);
         connection->generation = device->generation;
     }
+    connection->version = device->version;
     connection->credential = credential;
     connection->loads = 0; /* to be judged anew */
     connection_set_end(&plugin->connections, connection, cached_device_ends(cached, credential));
@@ -247,7 +251,7 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
 }
 
 /* The device's own conditions, apart from its credentials. */
-static enum refusal device_refuses(const struct plugin *plugin, const struct login *login,
+static enum refusal device_refuses(struct plugin *plugin, const struct login *login,
                                    const struct device *device, int64_t now)
 {
     if (device->state == DEVICE_REVOKED)
@@ -256,6 +260,8 @@ static enum refusal device_refuses(const struct plugin *plugin, const struct log
         return REFUSED_DISABLED;
     if (device->expires && now >= device->expires)
         return REFUSED_EXPIRED;
+    if (quarantines_refuse(&plugin->quarantines, device))
+        return REFUSED_QUARANTINED;
     return client_id_admitted(plugin, login, device) ? REFUSED_NOT : REFUSED_CLIENT_ID;
 }
 
@@ -378,6 +384,7 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
         return false;
     return cached_device_ended(device, connection->generation, connection->credential, login.now) ==
                ENDED_NO &&
+           !quarantines_hold(&plugin->quarantines, connection) &&
            client_id_owner(plugin, &login) != OWNER_ANOTHER;
 }
 

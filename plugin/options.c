@@ -79,6 +79,13 @@ static bool client_id_parse(struct options *options, const char *value)
     return known && text_copy(options->client_id, CLIENT_ID_PATTERN_MAX, pattern);
 }
 
+static bool duplicate_use_parse(struct options *options, const char *value)
+{
+    bool quarantine = strcmp(value, "quarantine") == 0;
+    options->duplicate_use = quarantine ? DUPLICATE_QUARANTINE : DUPLICATE_REPORT;
+    return quarantine || strcmp(value, "report") == 0;
+}
+
 static const struct row {
     const char *name; /* as Mosquitto hands it over, without "plugin_opt_" */
     bool (*parse)(struct options *options, const char *value);
@@ -96,6 +103,7 @@ static const struct row {
     {"anonymous_role", anonymous_role_parse, "the name of a role"},
     {"unknown", unknown_parse, "defer or deny"},
     {"client_id", client_id_parse, "any, device or prefix"},
+    {"duplicate_use", duplicate_use_parse, "report or quarantine"},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -168,5 +176,5 @@ bool options_equal(const struct options *a, const struct options *b)
            a->presence_format == b->presence_format && a->presence_delay == b->presence_delay &&
            strcmp(a->presence_topic, b->presence_topic) == 0 && a->events == b->events &&
            strcmp(a->anonymous_role, b->anonymous_role) == 0 && a->unknown == b->unknown &&
-           strcmp(a->client_id, b->client_id) == 0;
+           strcmp(a->client_id, b->client_id) == 0 && a->duplicate_use == b->duplicate_use;
 }

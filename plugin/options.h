@@ -11,6 +11,7 @@
 enum { OPTION_PATH_MAX = 1000, PRESENCE_DELAY_MAX = 86400, OPTION_ERROR_MAX = 300 };
 
 enum unknown_users { UNKNOWN_DEFER, UNKNOWN_DENY };
+enum duplicate_use { DUPLICATE_REPORT, DUPLICATE_QUARANTINE };
 enum presence_format { PRESENCE_JSON, PRESENCE_PLAIN };
 
 /* Plain data. */
@@ -26,6 +27,7 @@ struct options {
     char presence_filter[RULE_FILTER_MAX + 1]; /* the topics that presence_topic can become */
     char anonymous_role[ROLE_NAME_MAX + 1];    /* "" for none */
     enum unknown_users unknown;
+    enum duplicate_use duplicate_use;
     char client_id[CLIENT_ID_PATTERN_MAX + 1]; /* "" for any; device or prefix */
 };
 

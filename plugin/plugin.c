@@ -8,6 +8,8 @@
 #include "plugin/stranger.h"
 #include "plugin/turn.h"
 #include "registry/fit.h"
+#include "registry/key.h"
+#include "registry/text.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -42,6 +44,56 @@ static void end_replaced(struct plugin *plugin, const struct connection *by)
     }
 }
 
+/* The one that takes its client id over, which the broker told us of before; NULL for none. */
+static const struct connection *taker_of(const struct plugin *plugin, const struct connection *gone)
+{
+    const struct connection *c =
+        connection_with_client_id(&plugin->connections, gone->client_id, gone->by_client.hash);
+    while (c && (c->state != CONNECTION_PENDING || strcmp(c->device_id, gone->device_id) != 0 ||
+                 c->generation != gone->generation))
+        c = connection_again(c);
+    return c;
+}
+
+static void say_duplicate(struct plugin *plugin, const struct connection *gone,
+                          const struct connection *by, bool refused)
+{
+    char client[48];
+    key_hide(text_escape(client, sizeof client, by->client_id));
+    journal_add(&plugin->journal, MOSQ_LOG_WARNING,
+                "duplicate_use device=%s client=%s addresses=%s,%s: they take the connection from "
+                "each other%s; 'devreg rotate %s --grace 0' gives it a new key",
+                by->device_id, client, by->address, gone->address,
+                refused ? ", and it is refused from now on" : "", by->device_id);
+    event_duplicate_use(&plugin->events, by, gone->address, refused, clock_wall());
+}
+
+/* Closes what the device has. Those that are not in yet are closed when they are. */
+static void close_all(struct plugin *plugin, const struct cached_device *device)
+{
+    for (struct connection *c = device->connections; c; c = c->next) {
+        if (c->state == CONNECTION_LIVE)
+            connection_kick(&plugin->connections, c, REASON_KICKED);
+    }
+}
+
+/* A live connection ended. Was it taken over, and that by two networks from each other once too
+ * often? */
+static void look_for_duplicate(struct plugin *plugin, const struct connection *gone)
+{
+    const struct connection *by = gone->kicked || !gone->device ? NULL : taker_of(plugin, gone);
+    const int64_t now = clock_steady();
+    if (!by || !duplicates_note(&plugin->duplicates, gone, by, now))
+        return;
+    bool quarantine = plugin->options.duplicate_use == DUPLICATE_QUARANTINE &&
+                      quarantines_begin(&plugin->quarantines, by, gone->address, clock_wall());
+    bool tell = duplicates_may_tell(&plugin->duplicates, by->device, now);
+    if (quarantine)
+        close_all(plugin, by->device);
+    if (tell || quarantine)
+        say_duplicate(plugin, gone, by, quarantine);
+}
+
 void plugin_confirm(struct plugin *plugin, struct connection *connection)
 {
     const int64_t now = clock_wall();
@@ -51,6 +103,8 @@ void plugin_confirm(struct plugin *plugin, struct connection *connection)
         event_connect(&plugin->events, connection, now);
     end_taken_over(plugin, connection);
     end_replaced(plugin, connection);
+    if (quarantines_hold(&plugin->quarantines, connection))
+        connection_kick(&plugin->connections, connection, REASON_KICKED);
 }
 
 void plugin_ended(struct plugin *plugin, struct connection *connection, enum reason reason)
@@ -62,6 +116,7 @@ void plugin_ended(struct plugin *plugin, struct connection *connection, enum rea
     /* One that ends before it was confirmed was never in, but its will may come all the same: 2.0
      * sends it where the socket dies before CONNACK is written. */
     if (connection->state == CONNECTION_LIVE) {
+        look_for_duplicate(plugin, connection);
         presence_ended(&plugin->presences, connection, reason, clock_wall());
         event_disconnect(&plugin->events, connection, reason, clock_wall());
     } else {
@@ -298,6 +353,8 @@ static bool open_presence(struct plugin *plugin)
     plugin->presences = (struct presences){
         .options = &plugin->options, .cache = &plugin->cache, .journal = &plugin->journal};
     enum err e = presence_open(&plugin->presences);
+    if (!e)
+        e = quarantines_open(&plugin->quarantines, &plugin->presences);
     if (e)
         say_open_failed(true, plugin->options.presence_store, e);
     return !e;
@@ -306,6 +363,8 @@ static bool open_presence(struct plugin *plugin)
 static void plugin_close(struct plugin *plugin)
 {
     connections_close(&plugin->connections);
+    duplicates_close(&plugin->duplicates);
+    quarantines_close(&plugin->quarantines);
     passwords_close(&plugin->passwords);
     events_close(&plugin->events);
     hash_set_clear(&plugin->accepted);

@@ -12,12 +12,14 @@
 #include "plugin/cache.h"
 #include "plugin/clock.h"
 #include "plugin/connections.h"
+#include "plugin/duplicate.h"
 #include "plugin/events.h"
 #include "plugin/hash_set.h"
 #include "plugin/journal.h"
 #include "plugin/options.h"
 #include "plugin/passwords.h"
 #include "plugin/presence.h"
+#include "plugin/quarantines.h"
 
 enum {
     ENDED_STRANGERS_MAX = 64,
@@ -34,6 +36,8 @@ struct plugin {
     struct cache cache;
     struct connections connections;
     struct presences presences;
+    struct quarantines quarantines;
+    struct duplicates duplicates;
     struct events events;
     struct passwords passwords;
     struct hash_set accepted; /* table_hash_name of usernames let in, since the process began */

@@ -64,6 +64,30 @@ bool presence_submit_note(struct presences *presences, enum job_kind kind)
     return job && submit(presences, job);
 }
 
+bool presence_submit_quarantine(struct presences *presences, const char *device,
+                                const struct quarantine *quarantine)
+{
+    struct job *job = job_new(JOB_QUARANTINE, device, quarantine->since);
+    if (!job)
+        return false;
+    quarantine_encode(&job->record, quarantine);
+    if (!job->record.failed)
+        return submit(presences, job);
+    job_free(job);
+    return false;
+}
+
+bool presence_submit_release(struct presences *presences, const char *device,
+                             const struct quarantine *quarantine)
+{
+    struct job *job = job_new(JOB_RELEASE, device, 0);
+    if (!job)
+        return false;
+    job->generation = quarantine->generation;
+    job->version = quarantine->version;
+    return submit(presences, job);
+}
+
 static bool has_attributes(const struct presences *presences)
 {
     return presences->options->presence && presences->options->presence_attributes;

@@ -17,6 +17,12 @@ bool presence_submit_forget(struct presences *presences, const char *topic);
 /* JOB_WALKED or JOB_KNOWN, which say all by their kind. */
 bool presence_submit_note(struct presences *presences, enum job_kind kind);
 
+/* A quarantine begins, has ended. */
+bool presence_submit_quarantine(struct presences *presences, const char *device,
+                                const struct quarantine *quarantine);
+bool presence_submit_release(struct presences *presences, const char *device,
+                             const struct quarantine *quarantine);
+
 /* Takes in what the writer wrote, and publishes it, a part at a time. */
 void presence_collect(struct presences *presences);
 

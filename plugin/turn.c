@@ -141,6 +141,7 @@ void turn(struct plugin *plugin, bool may_kick)
     look_at_what_changed(plugin, now);
     if (may_kick && plugin->connections.kicks.first)
         kick(plugin, KICKS_A_TICK);
+    quarantines_tick(&plugin->quarantines);
     presence_tick(&plugin->presences, clock_wall()); /* not before what a kick just ended */
     journal_flush(&plugin->journal, clock_steady());
     plugin->ended_count = 0;

@@ -166,6 +166,15 @@ static void apply_walked(struct batch *batch)
     patterns_put(batch->txn, &patterns);
 }
 
+/* Another one may have begun since. */
+static void apply_release(struct batch *batch, const struct job *job)
+{
+    struct quarantine now;
+    enum err e = quarantine_get(batch->txn, job->item.device, &now);
+    if (e == ERR_DAMAGED || (!e && quarantine_holds(&now, job->generation, job->version)))
+        quarantine_delete(batch->txn, job->item.device);
+}
+
 static void apply(struct batch *batch, struct job *job)
 {
     free(job->old_topic); /* of an earlier try */
@@ -185,6 +194,13 @@ static void apply(struct batch *batch, struct job *job)
         break;
     case JOB_KNOWN:
         store_is_known(batch->txn);
+        break;
+    case JOB_QUARANTINE:
+        quarantine_put(batch->txn, job->item.device,
+                       (struct bytes){job->record.data, job->record.size});
+        break;
+    case JOB_RELEASE:
+        apply_release(batch, job);
         break;
     }
     if (job->feeds)

@@ -17,15 +17,18 @@
 #include <stdatomic.h>
 
 #include "registry/presence_feed.h"
+#include "registry/quarantine.h"
 
 struct presence_entry;
 
 enum job_kind {
-    JOB_PUT,    /* store the record */
-    JOB_DELETE, /* forget the device; what it had published is to be cleared: `old_topic` */
-    JOB_FORGET, /* forget the cleared topic `topic` */
-    JOB_WALKED, /* all records were walked: old patterns are history */
-    JOB_KNOWN,  /* that the store was new is history */
+    JOB_PUT,        /* store the record */
+    JOB_DELETE,     /* forget the device; what it had published is to be cleared: `old_topic` */
+    JOB_FORGET,     /* forget the cleared topic `topic` */
+    JOB_WALKED,     /* all records were walked: old patterns are history */
+    JOB_KNOWN,      /* that the store was new is history */
+    JOB_QUARANTINE, /* store the record, which is a quarantine's */
+    JOB_RELEASE,    /* forget the quarantine of that generation and version */
 };
 
 /* Made by the submitter with malloc; whoever collects it ends it with job_free. */
@@ -40,7 +43,8 @@ struct job {
     uint8_t feeds;         /* 1 << FEED_...: what happened */
     struct feed_item item; /* its device is the job's; `kind` is not used */
     uint64_t generation, seq;
-    struct pack record; /* as presence_encode made it */
+    uint64_t version;   /* JOB_RELEASE */
+    struct pack record; /* as presence_encode or quarantine_encode made it */
     /* The submitter's. */
     struct presence_entry *entry; /* that it is of, which stays until it is done; or NULL */
     void *payload; /* what is to be published when it is done, from the broker's memory */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "registry/quarantine.h"
 #include "registry/text.h"
 
 struct check {
@@ -26,6 +27,8 @@ static const char *kind_name(uint8_t kind)
         return "cleared topic";
     case 't':
         return "presence patterns";
+    case 'q':
+        return "quarantine of device";
     case 'w':
         return "piece of the presence feed";
     default:
@@ -135,6 +138,14 @@ static void check_piece(struct check *check, struct bytes key)
         find(check, key, "holds what is no item");
 }
 
+static void check_quarantine(struct check *check, struct bytes key, struct bytes record)
+{
+    struct quarantine quarantine;
+    char device[DEVICE_ID_MAX + 1];
+    if (!name_of(key, device) || quarantine_decode(&quarantine, record))
+        find(check, key, "does not decode");
+}
+
 static void check_record(struct check *check, struct bytes key, struct bytes record)
 {
     struct patterns patterns;
@@ -154,6 +165,9 @@ static void check_record(struct check *check, struct bytes key, struct bytes rec
     case 't':
         if (patterns_get(check->txn, &patterns) != ERR_OK)
             find(check, key, "does not decode");
+        break;
+    case 'q':
+        check_quarantine(check, key, record);
         break;
     case 'w':
         check_piece(check, key);

@@ -14,6 +14,7 @@
  *   'a'                     the store is new, and Mosquitto may still restart with what it saved
  *                           before: what it shows then is of another store
  *   'v'                     the version of the devreg.so that ran last
+ *   'q' device id           a quarantine: quarantine.h
  *   'w' number, 8 B         the feed: presence_feed.h
  *
  * The scopes are those of store.h: txn_reader and txn_renew to read, txn_write to write.

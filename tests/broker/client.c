@@ -150,8 +150,8 @@ static int client_dial(struct client *client, const struct login *login)
                                      SESSION_SECONDS) != 0)
         return MOSQ_ERR_NOMEM;
     int keepalive = login->keepalive == 0 ? LONG_KEEPALIVE : login->keepalive;
-    int e = mosquitto_connect_bind_v5(client->mosq, login->host, login->port, keepalive, NULL,
-                                      properties);
+    int e = mosquitto_connect_bind_v5(client->mosq, login->host, login->port, keepalive,
+                                      login->from, properties);
     mosquitto_property_free_all(&properties);
     return e;
 }

@@ -29,6 +29,7 @@ struct login {
     const char *psk;     /* hexadecimal: over TLS-PSK with the identity `user`, and no password */
     const char *host;    /* where it connects to: a path where port is 0 */
     int port;
+    const char *from; /* the address of its own end; NULL: any */
 };
 
 enum {

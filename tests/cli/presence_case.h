@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "registry/presence_feed.h"
+#include "registry/quarantine.h"
 #include "registry/registry.h"
 #include "tests/support/cmocka_all.h"
 

@@ -202,7 +202,8 @@ static void values_of_options_are_completed(void **state)
     assert_answer("set --where o", "online offline offline-for=");
     assert_answer("set --where role=p", "role=pump");
     assert_answer("set --where=role=p", "--where=role=pump");
-    assert_answer("set --where state=", "state=enabled state=disabled state=revoked state=expired");
+    assert_answer("set --where state=", "state=enabled state=disabled state=revoked state=expired "
+                                        "state=quarantined");
     assert_answer("set --where site=", "");
     assert_answer("-r ''", ":directories");
     assert_answer("add --from ''", ":files");

@@ -255,6 +255,47 @@ static void with_presence_off_nothing_is_known(void **state)
     assert_holds(devreg("show c --json", 0), "\"presence\":{\"state\":\"unknown\"}");
 }
 
+static void quarantine_b(bool damaged)
+{
+    const struct quarantine quarantine = {.generation = 2,
+                                          .version = 1,
+                                          .since = 1795000000000,
+                                          .addresses = {"192.0.2.1", "198.51.100.7"}};
+    struct pack pack = {0};
+    struct pen pen = pen_begin();
+    quarantine_encode(&pack, &quarantine);
+    quarantine_put(pen.txn, "b", (struct bytes){pack.data, damaged ? 1 : pack.size});
+    pack_free(&pack);
+    pen_end(&pen);
+}
+
+static void a_quarantine_is_told_until_the_record_changes(void **state)
+{
+    (void)state;
+    assert_null(strstr(devreg("show b", 0), "quarantine"));
+    quarantine_b(false);
+    assert_holds(devreg("show b", 0),
+                 "\nquarantine\tsince 2026-11-18T11:06:40Z: 192.0.2.1 and 198.51.100.7 took its "
+                 "connection from each other; it is refused until it changes: "
+                 "'devreg rotate b --grace 0'\n");
+    assert_holds(devreg("show b --json", 0),
+                 "\"quarantine\":{\"since\":1795000000000,\"addresses\":["
+                 "\"192.0.2.1\",\"198.51.100.7\"]}");
+    assert_null(strstr(devreg("show a --json", 0), "quarantine"));
+    assert_string_equal(ids("--state quarantined"), "b");
+    assert_string_equal(ids("--where state=quarantined --never-seen"), "b");
+    assert_string_equal(ids("--where state=quarantined --online"), "");
+    quarantine_b(true);
+    assert_holds(devreg("show b", 0), "\nquarantine\tit is not known why, since that record is "
+                                      "damaged; it is refused until");
+    assert_string_equal(ids("--state quarantined"), "b");
+    quarantine_b(false);
+    (void)devreg("disable --where state=quarantined --yes 2>&1", 0);
+    assert_string_equal(ids("--state disabled"), "b");
+    assert_string_equal(ids("--state quarantined"), "");
+    assert_null(strstr(devreg("show b --json", 0), "quarantine"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +311,7 @@ int main(void)
         cmocka_unit_test(devices_are_found_by_their_presence),
         cmocka_unit_test(what_there_is_is_counted),
         cmocka_unit_test(explain_knows_the_presence_topic_in_use),
+        cmocka_unit_test(a_quarantine_is_told_until_the_record_changes),
         cmocka_unit_test(with_presence_off_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, make_registry, remove_registry);

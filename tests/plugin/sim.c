@@ -273,7 +273,7 @@ static void describe(struct mosquitto *client, const struct sim_login *login)
     client->id = text_set(&client->id_text, login->id);
     client->username = text_set(&client->username_text, login->username);
     client->password = text_set(&client->password_text, login->password);
-    client->address = "192.0.2.1";
+    client->address = login->address ? login->address : "192.0.2.1";
     client->protocol = login->protocol;
     client->keepalive = SIM_KEEPALIVE_S;
     client->clean = login->clean;

@@ -54,6 +54,7 @@ struct sim_options {
     enum sim_reuse reuse;
     /* plugin_opt_presence and so on; NULL where the line is missing */
     const char *presence, *presence_topic, *presence_format, *presence_delay, *events;
+    const char *duplicate_use;
     /* These may be NULL. `answer` is the plugin's own. */
     void (*logged_in)(struct mosquitto *client, bool again, int answer); /* BASIC_AUTH */
     void (*checked)(struct mosquitto *client, int access, const char *topic, int answer);
@@ -75,6 +76,7 @@ struct sim_login {
     const char *will;    /* its topic; NULL for none */
     uint32_t will_delay; /* MQTT 5: s */
     bool websockets;
+    const char *address; /* NULL: some; the text has to stay */
 };
 
 /* How a connection ends. SIM_LEAVE is DISCONNECT, which takes the will back. */

@@ -14,7 +14,7 @@ enum {
     PAYLOAD_MAX = 1023,
     LOG_LINES = 100,
     LOG_LINE_MAX = 500,
-    OPTIONS = 7
+    OPTIONS = 8
 };
 
 /* All that is kept lies in fixed places, so that memory that comes and goes is the plugin's. */
@@ -44,7 +44,8 @@ static int options_fill(struct mosquitto_opt *given, const struct sim_options *o
                       {"presence_topic", options->presence_topic},
                       {"presence_format", options->presence_format},
                       {"presence_delay", options->presence_delay},
-                      {"events", options->events}};
+                      {"events", options->events},
+                      {"duplicate_use", options->duplicate_use}};
     int count = 0;
     for (size_t i = 0; i < OPTIONS; i++) {
         if (all[i].value)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "registry/presence_check.h"
+#include "registry/quarantine.h"
 #include "tests/support/presence_fixture.h"
 
 enum { FINDINGS_SIZE = 2000 };
@@ -120,6 +121,23 @@ static void topics_of_nobody_are_named(void **state)
                           "cleared topic state/kiel/gone: does not decode\n");
 }
 
+static void a_damaged_quarantine_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct quarantine quarantine = {.generation = 1, .version = 2, .since = 1000};
+    struct pack pack = {0};
+    quarantine_encode(&pack, &quarantine);
+    const struct bytes record = {pack.data, pack.size};
+    put_devices(fixture);
+    quarantine_put(fixture->txn, "pump-7", record);
+    assert_found(fixture, "");
+    quarantine_put(fixture->txn, "pump-8", (struct bytes){record.data, record.size - 1});
+    quarantine_put(fixture->txn, "no id", record);
+    pack_free(&pack);
+    assert_found(fixture, "quarantine of device no id: does not decode\n"
+                          "quarantine of device pump-8: does not decode\n");
+}
+
 static void a_piece_that_is_none_is_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -149,6 +167,7 @@ int main(void)
         test(an_owner_that_does_not_own_is_named),
         test(topics_of_nobody_are_named),
         test(a_piece_that_is_none_is_named),
+        test(a_damaged_quarantine_is_found),
         test(a_record_of_no_known_kind_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

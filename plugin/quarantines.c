@@ -1,0 +1,164 @@
+#include "plugin/quarantines.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/mosq.h"
+#include "plugin/presence_jobs.h"
+#include "registry/text.h"
+
+struct quarantined {
+    struct table_node node;
+    struct quarantine what;
+    bool recorded; /* or on its way */
+    char device[DEVICE_ID_MAX + 1];
+};
+
+static struct quarantined *find(const struct quarantines *quarantines, const char *device)
+{
+    struct table_node *n = table_find(&quarantines->table, table_hash_name(device));
+    for (; n; n = table_again(n)) {
+        struct quarantined *entry = AROUND(n, struct quarantined, node);
+        if (strcmp(entry->device, device) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static bool add(struct quarantines *quarantines, const char *device, const struct quarantine *what,
+                bool recorded)
+{
+    struct quarantined *entry = calloc(1, sizeof *entry);
+    if (!entry || !table_add(&quarantines->table, &entry->node, table_hash_name(device))) {
+        free(entry);
+        return false;
+    }
+    entry->what = *what;
+    entry->recorded = recorded;
+    (void)text_copy(entry->device, DEVICE_ID_MAX, device);
+    return true;
+}
+
+/* What is left on the disk, if that fails, has ended all the same: it names the version. */
+static void forget(struct quarantines *quarantines, struct quarantined *entry)
+{
+    (void)presence_submit_release(quarantines->presences, entry->device, &entry->what);
+    table_remove(&quarantines->table, &entry->node);
+    free(entry);
+}
+
+/* One that was read from the disk. A damaged record does not say which version it held for: it
+ * holds for the one that there is now. What cannot be known is no reason to let anybody in. */
+static enum err take(struct quarantines *quarantines, const char *device,
+                     const struct quarantine *read, bool damaged)
+{
+    struct presences *presences = quarantines->presences;
+    struct quarantine what = damaged ? (struct quarantine){0} : *read;
+    struct device now;
+    enum err e =
+        device_id_valid(device) ? cache_read(presences->cache, device, &now) : ERR_NOT_FOUND;
+    bool ended = e == ERR_NOT_FOUND;
+    if (!e) {
+        ended = !damaged && !quarantine_holds(&what, now.generation, now.version);
+        if (damaged) {
+            what.generation = now.generation;
+            what.version = now.version;
+        }
+        device_clear(&now);
+    }
+    if (ended) {
+        (void)presence_submit_release(presences, device, &what);
+        return ERR_OK;
+    }
+    if (damaged)
+        journal_add(
+            presences->journal, MOSQ_LOG_ERR,
+            "the quarantine of device %s cannot be read: it holds until its record changes: "
+            "'devreg rotate %s --grace 0'",
+            device, device);
+    quarantines->unrecorded |= damaged;
+    return add(quarantines, device, &what, !damaged) ? ERR_OK : ERR_NO_MEMORY;
+}
+
+enum err quarantines_open(struct quarantines *quarantines, struct presences *presences)
+{
+    char device[DEVICE_ID_MAX + 1] = "";
+    struct quarantine read;
+    *quarantines = (struct quarantines){.presences = presences};
+    for (;;) {
+        enum err e = txn_renew(presences->reader);
+        if (e)
+            return e;
+        e = quarantine_next(presences->reader, device, device, &read);
+        txn_reset(presences->reader);
+        if (e == ERR_NOT_FOUND)
+            return ERR_OK;
+        if (e && e != ERR_DAMAGED)
+            return e;
+        e = take(quarantines, device, &read, e == ERR_DAMAGED);
+        if (e)
+            return e;
+    }
+}
+
+void quarantines_close(struct quarantines *quarantines)
+{
+    struct table_node *n;
+    while ((n = table_next(&quarantines->table, NULL))) {
+        table_remove(&quarantines->table, n);
+        free(AROUND(n, struct quarantined, node));
+    }
+    table_clear(&quarantines->table);
+}
+
+bool quarantines_begin(struct quarantines *quarantines, const struct connection *connection,
+                       const char *taken_from, int64_t now)
+{
+    struct quarantine what = {
+        .generation = connection->generation, .version = connection->version, .since = now};
+    struct quarantined *entry = find(quarantines, connection->device_id);
+    (void)text_copy(what.addresses[0], PRESENCE_ADDRESS_MAX, connection->address);
+    (void)text_copy(what.addresses[1], PRESENCE_ADDRESS_MAX, taken_from);
+    if (entry && quarantine_holds(&entry->what, what.generation, what.version))
+        return true;
+    if (entry) {
+        entry->what = what;
+        entry->recorded = false;
+    } else if (!add(quarantines, connection->device_id, &what, false)) {
+        return false;
+    }
+    quarantines->unrecorded = true;
+    quarantines_tick(quarantines);
+    return true;
+}
+
+bool quarantines_refuse_anew(struct quarantines *quarantines, const struct device *device)
+{
+    struct quarantined *entry = find(quarantines, device->id);
+    bool holds = entry && quarantine_holds(&entry->what, device->generation, device->version);
+    if (entry && !holds)
+        forget(quarantines, entry);
+    return holds;
+}
+
+bool quarantines_found(const struct quarantines *quarantines, const struct connection *connection)
+{
+    const struct quarantined *entry = find(quarantines, connection->device_id);
+    return entry && entry->what.generation == connection->generation &&
+           connection->version <= entry->what.version;
+}
+
+void quarantines_tick(struct quarantines *quarantines)
+{
+    if (!quarantines->unrecorded)
+        return;
+    quarantines->unrecorded = false;
+    for (struct table_node *n = table_next(&quarantines->table, NULL); n;
+         n = table_next(&quarantines->table, n)) {
+        struct quarantined *entry = AROUND(n, struct quarantined, node);
+        if (!entry->recorded)
+            entry->recorded =
+                presence_submit_quarantine(quarantines->presences, entry->device, &entry->what);
+        quarantines->unrecorded |= !entry->recorded;
+    }
+}
