@@ -29,7 +29,8 @@ struct login {
     const char *psk;     /* hexadecimal: over TLS-PSK with the identity `user`, and no password */
     const char *host;    /* where it connects to: a path where port is 0 */
     int port;
-    const char *from; /* the address of its own end; NULL: any */
+    const char *forwarded; /* over WebSockets: the header X-Forwarded-For */
+    const char *from;      /* the address of its own end; NULL: any */
 };
 
 enum {

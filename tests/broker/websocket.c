@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +12,15 @@
 #include "deadline.h"
 #include "registry/crypto.h"
 
-enum { CONNECT = 1, CONNACK = 2, PUBLISH = 3, SUBSCRIBE = 8, SUBACK = 9, PACKET_MAX = 125 };
+enum {
+    CONNECT = 1,
+    CONNACK = 2,
+    PUBLISH = 3,
+    SUBSCRIBE = 8,
+    SUBACK = 9,
+    PACKET_MAX = 125,
+    REQUEST_MAX = 2000
+};
 enum { WS_BINARY = 0x82, WS_CLOSE = 8, WS_MASKED = 0x80 };
 
 /* A packet's body, built up. */
@@ -109,19 +118,25 @@ static bool ws_next(struct websocket *ws, unsigned *first, struct packet *body)
     return true;
 }
 
-static bool ws_open(struct websocket *ws, int port)
+static bool ws_open(struct websocket *ws, int port, const char *forwarded)
 {
-    static const char request[] = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n"
-                                  "Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+    char request[REQUEST_MAX + 1];
+    int length =
+        snprintf(request, sizeof request,
+                 "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n"
+                 "Sec-WebSocket-Protocol: mqtt\r\n%s%s%s\r\n",
+                 forwarded == NULL ? "" : "X-Forwarded-For: ", forwarded == NULL ? "" : forwarded,
+                 forwarded == NULL ? "" : "\r\n");
+    check(length > 0 && length <= REQUEST_MAX);
     const struct sockaddr_in to = {.sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const uint8_t *end = NULL;
     ws->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (ws->fd < 0 || connect(ws->fd, (const struct sockaddr *)&to, sizeof to) != 0 ||
-        !ws_send(ws, request, sizeof request - 1))
+        !ws_send(ws, request, (size_t)length))
         return false;
     while (end == NULL && ws_read(ws))
         end = memmem(ws->in, ws->in_size, "\r\n\r\n", 4);
@@ -155,7 +170,7 @@ int websocket_connect(struct websocket *ws, const struct login *login)
     struct packet packet = {.size = 0};
     unsigned first;
     *ws = (struct websocket){.fd = -1};
-    check(ws_open(ws, login->port));
+    check(ws_open(ws, login->port, login->forwarded));
     connect_write(&packet, login);
     ws_send_packet(ws, CONNECT << 4, &packet);
     crypto_wipe(&packet, sizeof packet);
