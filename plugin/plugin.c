@@ -61,9 +61,9 @@ static void say_duplicate(struct plugin *plugin, const struct connection *gone,
     char client[48];
     key_hide(text_escape(client, sizeof client, by->client_id));
     journal_add(&plugin->journal, MOSQ_LOG_WARNING,
-                "duplicate_use device=%s client=%s addresses=%s,%s: they take the connection from "
+                "duplicate_use device=%s addresses=%s,%s client=%s: they take the connection from "
                 "each other%s; 'devreg rotate %s --grace 0' gives it a new key",
-                by->device_id, client, by->address, gone->address,
+                by->device_id, by->address, gone->address, client,
                 refused ? ", and it is refused from now on" : "", by->device_id);
     event_duplicate_use(&plugin->events, by, gone->address, refused, clock_wall());
 }

@@ -10,7 +10,7 @@
 #define QUARANTINE  "plugin_opt_duplicate_use quarantine\n"
 #define HERE        "127.0.0.1"
 #define THERE       "127.0.0.2"
-#define ADDRESSES   "duplicate_use device=pump-7 client=pump-7 addresses="
+#define SAID        "duplicate_use device=pump-7 addresses=" HERE "," THERE " client=pump-7: "
 
 /* The device's connection from there is in, and the broker has told the plugin so. */
 static struct client *take(struct scene *s, const char *from)
@@ -70,7 +70,7 @@ static void it_is_told_with_both_addresses(void **state)
     struct client *last = fight(s);
     assert_int_equal(last->connack, ACCEPTED);
     expect_event(hall, "\"reported\"");
-    broker_log_wait(&s->broker, ADDRESSES HERE "," THERE ": ", 1);
+    broker_log_wait(&s->broker, SAID, 1);
     client_expect_alive(last);
 }
 
