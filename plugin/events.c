@@ -7,6 +7,7 @@
 #include "plugin/clock.h"
 #include "plugin/json_text.h"
 #include "plugin/message.h"
+#include "registry/key.h"
 #include "registry/text.h"
 
 enum {
@@ -103,10 +104,12 @@ static void add_conn(struct event *event, const struct connection *connection)
         json_add_number(&event->json, "conn", connection->conn);
 }
 
+/* A key that was typed into the wrong field is not for whoever may read events. */
 static void add_text(struct event *event, const char *name, const char *value)
 {
     char cut[TEXT_MAX + 1];
     text_cut(cut, TEXT_MAX, value);
+    key_hide(cut);
     char member[KIND_MAX + 4];
     int size = snprintf(member, sizeof member, ",\"%s\":", name);
     json_put_text(&event->json, member, (size_t)size, cut);

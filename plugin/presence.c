@@ -8,6 +8,7 @@
 #include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
 #include "plugin/presence_walk.h"
+#include "registry/key.h"
 #include "registry/text.h"
 
 /* The broker sends what was published in one turn all at once, at some 50 us for a message and a
@@ -33,6 +34,7 @@ static void describe(struct presence *record, const struct connection *connectio
     record->credential = connection->credential;
     (void)text_copy(record->address, PRESENCE_ADDRESS_MAX, connection->address);
     text_cut(record->client, PRESENCE_CLIENT_MAX, connection->client_id);
+    key_hide(record->client); /* it is published, for people to read */
 }
 
 static void session_drop(struct presence *record, size_t at)
