@@ -6,6 +6,7 @@
 #include "registry/text.h"
 
 struct request {
+    const struct mosquitto_evt_acl_check *event;
     const struct mosquitto *client;
     const char *id, *username, *topic;
     int access;
@@ -163,6 +164,14 @@ static bool note_denied(struct plugin *plugin, const struct request *request)
     return false;
 }
 
+/* The rules allow it: do the device's limits? */
+static __attribute__((noinline)) bool within_limits(struct plugin *plugin,
+                                                    const struct request *request,
+                                                    const struct cached_device *device)
+{
+    return limits_pass(plugin, device, request->connection, request->event);
+}
+
 static bool device_may(struct plugin *plugin, const struct request *request,
                        const struct cached_device *device)
 {
@@ -174,7 +183,10 @@ static bool device_may(struct plugin *plugin, const struct request *request,
         return note_denied(plugin, request);
     bool allowed = decide(&device->access, request);
     remember(request, device, allowed);
-    return allowed || note_denied(plugin, request);
+    if (!allowed)
+        return note_denied(plugin, request);
+    /* Without a connection it is the broker that asks of its own accord. */
+    return !device->limiter || !request->connection || within_limits(plugin, request, device);
 }
 
 /* A client without a username, whom allow_anonymous let in. */
@@ -248,6 +260,7 @@ static __attribute__((noinline)) int check_anew(struct plugin *plugin, struct re
 int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event)
 {
     struct request request = {
+        .event = event,
         .client = event->client,
         .id = mosquitto_client_id(event->client),
         .username = mosquitto_client_username(event->client),
@@ -259,8 +272,11 @@ int acl_check(struct plugin *plugin, const struct mosquitto_evt_acl_check *event
     if (!request.id || !request.topic)
         return MOSQ_ERR_ACL_DENIED;
     if (connection && request.username && is_repeated(plugin, connection, &request)) {
-        if (connection->last.allowed)
+        const struct cached_device *device = connection->device;
+        if (connection->last.allowed && !device->limiter)
             return MOSQ_ERR_SUCCESS;
+        if (connection->last.allowed)
+            return within_limits(plugin, &request, device) ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
         (void)note_denied(plugin, &request);
         return MOSQ_ERR_ACL_DENIED;
     }

@@ -78,12 +78,15 @@ static enum err role_load(struct cache *cache, struct cached_role *role)
     if (e)
         return e;
     e = policy_compile(&policy, &read.rules);
+    const struct limits limits = read.limits;
     role_clear(&read);
     if (e)
         return e;
     policy_free(role->policy);
     role->policy = policy;
     role->fresh = true;
+    role->limits = limits;
+    role->limited = limits_any(&limits);
     return ERR_OK;
 }
 
@@ -139,6 +142,8 @@ static void device_free(struct cache *cache, struct cached_device *device)
     idle_remove(cache, device);
     table_remove(&cache->devices, &device->node);
     device_unload(cache, device);
+    if (device->limiter)
+        limiter_free(device);
     free(device);
 }
 
@@ -234,6 +239,9 @@ static enum err device_load(struct cache *cache, struct cached_device *device,
         e = roles_hold(cache, device, read);
     if (!e && read->rules.count)
         e = policy_compile(&device->own, &read->rules);
+    bool limited = device->limiter || limits_any(&read->limits);
+    if (!e && limited && !limiter_set_own(device, &read->limits))
+        e = ERR_NO_MEMORY;
     if (e) {
         device_unload(cache, device);
         return e;
@@ -339,17 +347,28 @@ enum err cache_catch_up(struct cache *cache)
     return e;
 }
 
-/* Fills `policies` from the roles, compiling those that changed, in the open scope. */
-static enum err policies_load(struct cache *cache, struct cached_device *device)
+enum err cache_limits(struct cache *cache, struct cached_device *device)
 {
-    device->policies[0] = device->own;
+    bool limited = device->limiter;
     for (size_t i = 0; i < device->role_count; i++) {
         struct cached_role *role = device->roles[i];
         enum err e = role->fresh ? ERR_OK : role_load(cache, role);
         if (e)
             return e == ERR_NOT_FOUND ? ERR_DAMAGED : e; /* the registry keeps roles in use */
-        device->policies[1 + i] = role->policy;
+        limited |= role->limited;
     }
+    return !limited || limiter_merge(device) ? ERR_OK : ERR_NO_MEMORY;
+}
+
+/* Fills `policies` from the roles, compiling those that changed, in the open scope. */
+static enum err policies_load(struct cache *cache, struct cached_device *device)
+{
+    enum err e = cache_limits(cache, device);
+    if (e)
+        return e;
+    device->policies[0] = device->own;
+    for (size_t i = 0; i < device->role_count; i++)
+        device->policies[1 + i] = device->roles[i]->policy;
     device->access.policy_count = 1u + device->role_count;
     device->loads++;
     return ERR_OK;
@@ -540,6 +559,7 @@ void cache_close(struct cache *cache)
         struct cached_device *device = AROUND(n, struct cached_device, node);
         next = table_next(&cache->devices, n);
         device_unload(cache, device);
+        limiter_free(device);
         free(device);
     }
     table_clear(&cache->devices);

@@ -18,6 +18,7 @@
 #define DEVREG_PLUGIN_CACHE_H
 
 #include "plugin/journal.h"
+#include "plugin/limits.h"
 #include "plugin/table.h"
 #include "registry/access.h"
 #include "registry/registry.h"
@@ -29,6 +30,8 @@ struct cached_role {
     char name[ROLE_NAME_MAX + 1];
     struct policy *policy; /* NULL until it is compiled, and where the role cannot be read */
     bool fresh;
+    bool limited;         /* are there `limits`? */
+    struct limits limits; /* while it is fresh */
     unsigned users;
 };
 
@@ -49,6 +52,7 @@ struct cached_device {
     uint64_t epoch; /* of the cache, when its policies were filled in too; 0: anew */
     uint64_t loads; /* how often it or its roles were read: connections are judged anew */
     struct connection *connections; /* those that were let in with it: see connections.h */
+    struct limiter *limiter;        /* NULL without limits; as of `epoch`, as policies are */
     struct cached_device *changed_next;
 
     /* The rest only where it exists; what the pointers lead to is one block: see `inside`. */
@@ -143,6 +147,18 @@ MUST_CHECK enum err cache_device_count(struct cache *cache, uint64_t *count);
 /* Takes a device that was just read in the scope that is open, as cache_find would have. */
 MUST_CHECK enum err cache_take(struct cache *cache, const struct device *read,
                                struct cached_device **device);
+
+/* Is it known, after cache_take, that nothing limits the device? */
+static inline bool cache_unlimited(const struct cached_device *device)
+{
+    bool limited = device->limiter;
+    for (size_t i = 0; i < device->role_count; i++)
+        limited |= !device->roles[i]->fresh | device->roles[i]->limited;
+    return !limited;
+}
+/* Brings the device's limiter up to date, in the open scope; none is needed where its roles are
+ * fresh, as after cache_find. */
+MUST_CHECK enum err cache_limits(struct cache *cache, struct cached_device *device);
 
 /* To be told when a device gets its first connection and loses its last. */
 void cache_hold(struct cache *cache, struct cached_device *device);

@@ -168,6 +168,19 @@ void event_denied(struct events *events, const struct connection *connection, bo
     end(&event);
 }
 
+void event_limited(struct events *events, const char *device, const char *limit, const char *topic,
+                   const char *client_id, int64_t now)
+{
+    struct event event;
+    if (!begin(events, &event, device, "limited", now))
+        return;
+    json_add_word(&event.json, "limit", limit);
+    if (topic)
+        add_text(&event, "topic", topic);
+    add_text(&event, "client", client_id);
+    end(&event);
+}
+
 void event_auth_failed(struct events *events, const char *device, const char *client_id,
                        const char *address, const char *reason, int64_t now)
 {

@@ -39,6 +39,9 @@ void event_disconnect(struct events *events, const struct connection *connection
 void event_expired(struct events *events, const struct connection *connection, int64_t now);
 void event_denied(struct events *events, const struct connection *connection, bool publish,
                   const char *topic, int64_t now);
+/* It is over the limit of that name; `topic` NULL for a CONNECT. */
+void event_limited(struct events *events, const char *device, const char *limit, const char *topic,
+                   const char *client_id, int64_t now);
 /* `client_id` and `address` are what a stranger may have chosen; `address` may be NULL. */
 void event_auth_failed(struct events *events, const char *device, const char *client_id,
                        const char *address, const char *reason, int64_t now);

@@ -33,6 +33,7 @@ enum refusal {
     REFUSED_QUARANTINED,
     REFUSED_CLIENT_ID,
     REFUSED_FOREIGN_CLIENT_ID,
+    REFUSED_CONNECTIONS, /* it has as many as it may */
     REFUSED_FAULT
 };
 
@@ -50,6 +51,7 @@ static const char *refusal_name(enum refusal refusal)
                                         "quarantined",
                                         "client_id",
                                         "client_id_of_another",
+                                        "too_many_connections",
                                         "registry_unreadable"};
     return names[refusal];
 }
@@ -229,6 +231,9 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
     if (cache_take(&plugin->cache, device, &cached) != ERR_OK ||
         !hash_set_add(&plugin->accepted, cached->node.hash))
         return REFUSED_FAULT;
+    if (!again && state != CONNECTION_WAITING && !cache_unlimited(cached) &&
+        !limits_admit(plugin, cached, login->id))
+        return REFUSED_CONNECTIONS;
     if (!again) {
         bool plain = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
         const struct newcomer newcomer = {.pointer = login->client,
@@ -385,7 +390,8 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
     return cached_device_ended(device, connection->generation, connection->credential, login.now) ==
                ENDED_NO &&
            !quarantines_hold(&plugin->quarantines, connection) &&
-           client_id_owner(plugin, &login) != OWNER_ANOTHER;
+           client_id_owner(plugin, &login) != OWNER_ANOTHER &&
+           limits_admit(plugin, device, connection->client_id);
 }
 
 void login_complete(void *context, const char *client_id, const void *pointer, bool right)

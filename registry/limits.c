@@ -118,14 +118,6 @@ void limits_format(char text[static LIMITS_TEXT_MAX + 1], const struct limits *l
     }
 }
 
-bool limits_any(const struct limits *limits)
-{
-    uint32_t any = 0;
-    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
-        any |= limits->values[limit];
-    return any != LIMIT_UNSET;
-}
-
 bool limits_equal(const struct limits *a, const struct limits *b)
 {
     return memcmp(a->values, b->values, sizeof a->values) == 0;

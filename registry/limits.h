@@ -59,7 +59,14 @@ void limit_format(char text[static LIMIT_TEXT_MAX + 1], enum limit limit, uint32
 /* "messages=60 retain=no"; "" where nothing is set. */
 void limits_format(char text[static LIMITS_TEXT_MAX + 1], const struct limits *limits);
 
-bool limits_any(const struct limits *limits);
+/* Is any set? Here, since each login asks. */
+static inline bool limits_any(const struct limits *limits)
+{
+    uint32_t any = LIMIT_UNSET;
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        any |= limits->values[limit];
+    return any != LIMIT_UNSET;
+}
 bool limits_equal(const struct limits *a, const struct limits *b);
 
 /* Of each limit the stricter one. */

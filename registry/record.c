@@ -35,10 +35,8 @@ static void limits_encode(struct pack *pack, const struct limits *limits)
     }
 }
 
-static enum err limits_decode(struct limits *limits, struct unpack *u, uint64_t format)
+static enum err limits_decode(struct limits *limits, struct unpack *u)
 {
-    if (format == FORMAT)
-        return ERR_OK;
     uint64_t count = unpack_number(u, LIMIT_COUNT);
     for (uint64_t i = 0, next = 0; i < count && !u->failed; i++) {
         enum limit limit = (enum limit)unpack_number(u, LIMIT_COUNT - 1);
@@ -185,8 +183,8 @@ enum err device_decode(struct device *device, struct bytes bytes)
     device->next_credential = (uint32_t)unpack_number(&u, UINT32_MAX);
     lists_decode(device, &u);
     e = u.failed ? ERR_DAMAGED : rules_decode(&device->rules, &u);
-    if (!e)
-        e = limits_decode(&device->limits, &u, format);
+    if (!e && format == FORMAT_LIMITED)
+        e = limits_decode(&device->limits, &u);
     if (!e && !unpack_done(&u))
         e = ERR_DAMAGED;
     if (e)
@@ -225,8 +223,8 @@ enum err role_decode(struct role *role, struct bytes bytes)
     r.created = unpack_time(&u);
     r.changed = unpack_time(&u);
     e = u.failed ? ERR_DAMAGED : rules_decode(&r.rules, &u);
-    if (!e)
-        e = limits_decode(&r.limits, &u, format);
+    if (!e && format == FORMAT_LIMITED)
+        e = limits_decode(&r.limits, &u);
     if (!e && !unpack_done(&u))
         e = ERR_DAMAGED;
     if (e)

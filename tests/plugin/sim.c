@@ -150,7 +150,12 @@ static bool broker_denies(int access, const char *topic)
 
 int sim_ask(struct mosquitto *client, int access, const char *topic)
 {
-    struct mosquitto_evt_acl_check event = {.client = client, .access = access, .topic = topic};
+    struct mosquitto_evt_acl_check event = {.client = client,
+                                            .access = access,
+                                            .topic = topic,
+                                            .payloadlen = sim.message.size,
+                                            .qos = sim.message.qos,
+                                            .retain = sim.message.retain};
     if (!client->id || broker_denies(access, topic))
         return MOSQ_ERR_ACL_DENIED;
     int answer = sim_raise(MOSQ_EVT_ACL_CHECK, &event, client);
@@ -363,6 +368,22 @@ int sim_subscribe(struct mosquitto *client, const char *filter)
     if (client->subscription_count == SIM_SUBSCRIPTIONS)
         sim_subscription_remove(client, 0);
     (void)text_set(&client->subscriptions[client->subscription_count++], filter);
+    return answer;
+}
+
+int sim_send(struct mosquitto *client, const char *topic, struct sim_message message)
+{
+    sim.message = message;
+    int answer = sim_publish(client, topic);
+    sim.message = (struct sim_message){.size = 0};
+    return answer;
+}
+
+int sim_subscribe_at(struct mosquitto *client, const char *filter, uint8_t qos)
+{
+    sim.message.qos = qos;
+    int answer = sim_subscribe(client, filter);
+    sim.message.qos = 0;
     return answer;
 }
 

@@ -132,6 +132,14 @@ bool sim_kicking(const struct mosquitto *client);
  * allowed counts from then on. A delivery may go to an offline session. */
 int sim_publish(struct mosquitto *client, const char *topic);
 int sim_subscribe(struct mosquitto *client, const char *filter);
+/* The same with more of what a PUBLISH and a SUBSCRIBE say; sim_publish sends QoS 0 and nothing. */
+struct sim_message {
+    uint32_t size; /* bytes of its payload */
+    uint8_t qos;
+    bool retain;
+};
+int sim_send(struct mosquitto *client, const char *topic, struct sim_message message);
+int sim_subscribe_at(struct mosquitto *client, const char *filter, uint8_t qos);
 int sim_unsubscribe(struct mosquitto *client, const char *filter);
 int sim_deliver(struct mosquitto *client, const char *topic);
 /* check_retain_source: may what that client published still be delivered? NULL and "" for what the

@@ -48,6 +48,7 @@ struct sim {
     int event;                       /* the innermost that is under way */
     const struct mosquitto *subject; /* whom it is about */
     const struct mosquitto *kicking;
+    struct sim_message message; /* that is asked about */
     struct mosquitto clients[SIM_CLIENTS];
     struct mosquitto *places[SIM_CLIENTS]; /* a ring of those that are free */
     size_t first_place, place_count;
