@@ -145,9 +145,10 @@ static int64_t state_since(struct call *call, const struct device *device, enum 
 static const char *why_name(enum why why)
 {
     static const char *const names[] = {
-        [WHY_NO_RULE] = "no_rule",    [WHY_RULE] = "rule",       [WHY_RESERVED] = "reserved",
-        [WHY_DISABLED] = "disabled",  [WHY_REVOKED] = "revoked", [WHY_EXPIRED] = "expired",
-        [WHY_BAD_TOPIC] = "bad_topic"};
+        [WHY_NO_RULE] = "no_rule",     [WHY_RULE] = "rule",
+        [WHY_RESERVED] = "reserved",   [WHY_DISABLED] = "disabled",
+        [WHY_REVOKED] = "revoked",     [WHY_EXPIRED] = "expired",
+        [WHY_BAD_TOPIC] = "bad_topic", [WHY_OWN_ERRORS] = "own_errors"};
     return names[why];
 }
 
@@ -157,6 +158,8 @@ static const char *why_text(const struct inquiry *inquiry, enum why why)
     switch (why) {
     case WHY_RESERVED:
         return "nobody but devreg publishes there";
+    case WHY_OWN_ERRORS:
+        return "a device may read what it is told of its own errors";
     case WHY_DISABLED:
         return "the device is disabled";
     case WHY_REVOKED:

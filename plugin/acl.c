@@ -161,6 +161,9 @@ static bool note_denied(struct plugin *plugin, const struct request *request)
     presence_denied(&plugin->presences, connection, now);
     event_denied(&plugin->events, connection, request->access == MOSQ_ACL_WRITE, request->topic,
                  now);
+    errors_note(&plugin->errors, connection->device_id,
+                request->access == MOSQ_ACL_WRITE ? ERROR_PUBLISH_DENIED : ERROR_SUBSCRIBE_DENIED,
+                request->topic, request->id, now);
     return false;
 }
 

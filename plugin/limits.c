@@ -74,6 +74,14 @@ static enum limit limit_met(struct limiter *limiter, const struct mosquitto_evt_
                                                                                 : LIMIT_MESSAGES;
 }
 
+static void tell(struct plugin *plugin, const struct cached_device *device, enum limit met,
+                 const char *topic, const char *client_id)
+{
+    const int64_t now = clock_wall();
+    event_limited(&plugin->events, device->id, limit_name(met), topic, client_id, now);
+    errors_note(&plugin->errors, device->id, met, topic, client_id, now);
+}
+
 bool limits_pass(struct plugin *plugin, const struct cached_device *device,
                  const struct connection *connection, const struct mosquitto_evt_acl_check *event)
 {
@@ -82,10 +90,8 @@ bool limits_pass(struct plugin *plugin, const struct cached_device *device,
     enum limit met = limit_met(device->limiter, event);
     if (met == LIMIT_COUNT)
         return true;
-    const int64_t now = clock_wall();
-    presence_denied(&plugin->presences, connection, now);
-    event_limited(&plugin->events, device->id, limit_name(met), event->topic, connection->client_id,
-                  now);
+    presence_denied(&plugin->presences, connection, clock_wall());
+    tell(plugin, device, met, event->topic, connection->client_id);
     return false;
 }
 
@@ -109,7 +115,6 @@ bool limits_admit(struct plugin *plugin, struct cached_device *device, const cha
     if (!limit_get(device->limiter, LIMIT_CONNECTIONS, &most) ||
         count_others(device, client_id) < most)
         return true;
-    event_limited(&plugin->events, device->id, limit_name(LIMIT_CONNECTIONS), NULL, client_id,
-                  clock_wall());
+    tell(plugin, device, LIMIT_CONNECTIONS, NULL, client_id);
     return false;
 }

@@ -59,6 +59,12 @@ static bool events_parse(struct options *options, const char *value)
     return options->events || strcmp(value, "off") == 0;
 }
 
+static bool errors_parse(struct options *options, const char *value)
+{
+    options->errors = strcmp(value, "on") == 0;
+    return options->errors || strcmp(value, "off") == 0;
+}
+
 static bool anonymous_role_parse(struct options *options, const char *value)
 {
     return role_name_valid(value) && text_copy(options->anonymous_role, ROLE_NAME_MAX, value);
@@ -100,6 +106,7 @@ static const struct row {
     {"presence_format", presence_format_parse, "json or plain"},
     {"presence_delay", presence_delay_parse, "whole seconds, at most 86400"},
     {"events", events_parse, "on or off"},
+    {"errors", errors_parse, "on or off"},
     {"anonymous_role", anonymous_role_parse, "the name of a role"},
     {"unknown", unknown_parse, "defer or deny"},
     {"client_id", client_id_parse, "any, device or prefix"},
@@ -175,6 +182,7 @@ bool options_equal(const struct options *a, const struct options *b)
            strcmp(a->presence_store, b->presence_store) == 0 && a->presence == b->presence &&
            a->presence_format == b->presence_format && a->presence_delay == b->presence_delay &&
            strcmp(a->presence_topic, b->presence_topic) == 0 && a->events == b->events &&
-           strcmp(a->anonymous_role, b->anonymous_role) == 0 && a->unknown == b->unknown &&
-           strcmp(a->client_id, b->client_id) == 0 && a->duplicate_use == b->duplicate_use;
+           a->errors == b->errors && strcmp(a->anonymous_role, b->anonymous_role) == 0 &&
+           a->unknown == b->unknown && strcmp(a->client_id, b->client_id) == 0 &&
+           a->duplicate_use == b->duplicate_use;
 }

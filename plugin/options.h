@@ -23,7 +23,7 @@ struct options {
     uint32_t presence_delay;                       /* s */
     char presence_topic[PRESENCE_PATTERN_MAX + 1]; /* a pattern: presence_topic.h */
     bool presence_attributes;                      /* it names some */
-    bool events;
+    bool events, errors;
     char presence_filter[RULE_FILTER_MAX + 1]; /* the topics that presence_topic can become */
     char anonymous_role[ROLE_NAME_MAX + 1];    /* "" for none */
     enum unknown_users unknown;

@@ -367,6 +367,7 @@ static void plugin_close(struct plugin *plugin)
     quarantines_close(&plugin->quarantines);
     passwords_close(&plugin->passwords);
     events_close(&plugin->events);
+    errors_close(&plugin->errors);
     hash_set_clear(&plugin->accepted);
     hash_set_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
@@ -380,6 +381,7 @@ static bool plugin_fill(struct plugin *plugin)
     if (!open_registry(plugin))
         return false;
     events_open(&plugin->events, plugin->options.events);
+    errors_open(&plugin->errors, plugin->options.errors);
     passwords_open(&plugin->passwords);
     connections_open(&plugin->connections, &plugin->cache);
     return anonymous_role_exists(plugin) && open_presence(plugin);

@@ -13,6 +13,7 @@
 #include "plugin/clock.h"
 #include "plugin/connections.h"
 #include "plugin/duplicate.h"
+#include "plugin/errors.h"
 #include "plugin/events.h"
 #include "plugin/hash_set.h"
 #include "plugin/journal.h"
@@ -39,6 +40,7 @@ struct plugin {
     struct quarantines quarantines;
     struct duplicates duplicates;
     struct events events;
+    struct errors errors;
     struct passwords passwords;
     struct hash_set accepted; /* table_hash_name of usernames let in, since the process began */
     /* After a change that names no device: how many live ones to look at, some at each tick. */

@@ -143,6 +143,8 @@ void turn(struct plugin *plugin, bool may_kick)
         kick(plugin, KICKS_A_TICK);
     quarantines_tick(&plugin->quarantines);
     presence_tick(&plugin->presences, clock_wall()); /* not before what a kick just ended */
+    if (plugin->errors.entries.count)
+        errors_tell(&plugin->errors, plugin->turned_at);
     journal_flush(&plugin->journal, clock_steady());
     plugin->ended_count = 0;
     plugin->turning = false;
@@ -167,4 +169,6 @@ void turn_presence(struct plugin *plugin)
         return;
     plugin->told_at = now;
     presence_tick(&plugin->presences, clock_wall());
+    if (plugin->errors.entries.count)
+        errors_tell(&plugin->errors, now);
 }

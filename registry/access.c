@@ -62,6 +62,15 @@ static struct decision rules_decide(const struct access *access, const char *cli
     return decision;
 }
 
+/* A device's own, and nothing wider. */
+static bool is_own_errors(const struct access *access, const char *topic)
+{
+    const size_t size = sizeof ERRORS_TOPIC - 1;
+    const char *device = access->subject.device;
+    return device[0] && strncmp(topic, ERRORS_TOPIC, size) == 0 &&
+           strcmp(topic + size, device) == 0;
+}
+
 struct decision access_decide(const struct access *access, const char *client_id,
                               enum question question, const char *topic, int64_t now)
 {
@@ -77,5 +86,8 @@ struct decision access_decide(const struct access *access, const char *client_id
         no.why = WHY_RESERVED;
         return no;
     }
-    return rules_decide(access, client_id, question, asked, length);
+    struct decision decision = rules_decide(access, client_id, question, asked, length);
+    if (decision.why == WHY_NO_RULE && question != QUESTION_PUBLISH && is_own_errors(access, asked))
+        return (struct decision){VERDICT_ALLOW, WHY_OWN_ERRORS, 0, NULL};
+    return decision;
 }

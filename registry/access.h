@@ -14,6 +14,7 @@ enum why {
     WHY_REVOKED,
     WHY_EXPIRED,
     WHY_BAD_TOPIC, /* no topic name, or no valid subscription */
+    WHY_OWN_ERRORS /* no rule says so, but a device may read what it did wrong */
 };
 
 struct decision {
@@ -36,11 +37,14 @@ struct access {
 /* Here and below it nobody but devreg publishes, whatever the rules say. */
 #define RESERVED_TOPIC  "devreg"
 #define RESERVED_FILTER RESERVED_TOPIC "/#"
+/* Below it, under its id, a device is told what it did and was not let do. It may read that without
+ * a rule; a deny takes it away. */
+#define ERRORS_TOPIC RESERVED_TOPIC "/errors/"
 
 /* `client_id`: what %c stands for; may be NULL. `topic`: a topic name, or for QUESTION_SUBSCRIBE
  * what SUBSCRIBE asks for, "$share/..." included. In order: the topic's form, the device's state
  * and expiry, the reserved topics, then the rules: a deny in any policy, else an allow in any, else
- * no. */
+ * no, but for the device's own errors. */
 struct decision access_decide(const struct access *access, const char *client_id,
                               enum question question, const char *topic, int64_t now);
 

@@ -54,7 +54,7 @@ struct sim_options {
     enum sim_reuse reuse;
     /* plugin_opt_presence and so on; NULL where the line is missing */
     const char *presence, *presence_topic, *presence_format, *presence_delay, *events;
-    const char *duplicate_use;
+    const char *duplicate_use, *errors;
     /* These may be NULL. `answer` is the plugin's own. */
     void (*logged_in)(struct mosquitto *client, bool again, int answer); /* BASIC_AUTH */
     void (*checked)(struct mosquitto *client, int access, const char *topic, int answer);

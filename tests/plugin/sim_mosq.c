@@ -14,7 +14,7 @@ enum {
     PAYLOAD_MAX = 1023,
     LOG_LINES = 100,
     LOG_LINE_MAX = 500,
-    OPTIONS = 8
+    OPTIONS = 9
 };
 
 /* All that is kept lies in fixed places, so that memory that comes and goes is the plugin's. */
@@ -45,7 +45,8 @@ static int options_fill(struct mosquitto_opt *given, const struct sim_options *o
                       {"presence_format", options->presence_format},
                       {"presence_delay", options->presence_delay},
                       {"events", options->events},
-                      {"duplicate_use", options->duplicate_use}};
+                      {"duplicate_use", options->duplicate_use},
+                      {"errors", options->errors}};
     int count = 0;
     for (size_t i = 0; i < OPTIONS; i++) {
         if (all[i].value)

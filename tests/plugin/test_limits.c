@@ -15,6 +15,8 @@ static struct {
     int written; /* the answer to the latest publish or will */
     unsigned limited;
     char told[1024]; /* the latest event of that kind */
+    unsigned errors;
+    char error[1024]; /* the latest on devreg/errors/d */
 } s;
 
 #define TOPIC "devices/d/x"
@@ -29,6 +31,11 @@ static void note_write(struct mosquitto *client, int access, const char *topic, 
 
 static void note_event(const char *topic, const char *payload)
 {
+    if (strncmp(topic, "devreg/errors/", 14) == 0) {
+        assert_string_equal(topic, "devreg/errors/d");
+        s.errors++;
+        (void)snprintf(s.error, sizeof s.error, "%s", payload);
+    }
     if (strcmp(topic, "devreg/event/d/limited") != 0)
         return;
     s.limited++;
@@ -346,9 +353,74 @@ static void what_is_over_a_limit_is_an_event(void **state)
     assert_int_equal(s.limited, 2);
 }
 
+/* A turn later, what is told begins so. */
+static void assert_told(const char *kind, const char *rest)
+{
+    char begins[200];
+    unsigned before = s.errors;
+    for (int turns = 0; turns < 3 && s.errors == before; turns++) { /* 2.1 may tick a turn later */
+        sim_clock(100);
+        sim_turn();
+    }
+    assert_int_equal(s.errors, before + 1);
+    (void)snprintf(begins, sizeof begins, "{\"v\":1,\"device\":\"d\",\"kind\":\"%s\",%s", kind,
+                   rest);
+    if (strncmp(s.error, begins, strlen(begins)) != 0)
+        fail_msg("%s is no '%s'", s.error, begins);
+}
+
+static void the_device_is_told_what_it_was_not_let_do(void **state)
+{
+    struct mosquitto *client = log_in("d");
+    (void)state;
+    assert_int_equal(sim_publish(client, "not/mine"), MOSQ_ERR_ACL_DENIED);
+    assert_told("publish_denied", "\"topic\":\"not/mine\",\"count\":1,\"ts\":");
+    assert_int_equal(sim_subscribe(client, "#"), MOSQ_ERR_ACL_DENIED);
+    assert_told("subscribe_denied", "\"topic\":\"#\",\"count\":1,");
+    limit_device("messages=60 burst=1 payload=1 retain=no qos=1 connections=1");
+    assert_false(passes(client, (struct sim_message){.size = 2}));
+    assert_told("payload", "\"topic\":\"" TOPIC "\",\"count\":1,");
+    assert_false(passes(client, (struct sim_message){.retain = true}));
+    assert_told("retain", "");
+    assert_false(passes(client, (struct sim_message){.qos = 2}));
+    assert_told("qos", "");
+    assert_int_equal(publish_all(client, 5), 1);
+    assert_told("messages", "\"topic\":\"" TOPIC "\",\"count\":4,");
+    assert_int_equal(knock("e"), MOSQ_ERR_AUTH);
+    assert_told("connections", "\"client\":\"e\",\"count\":1,");
+}
+
+static void a_delivery_that_is_denied_is_not_told(void **state)
+{
+    struct mosquitto *client = log_in("d");
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(sim_deliver(client, "not/mine"), MOSQ_ERR_ACL_DENIED);
+    assert_int_equal(sim_deliver(client, "devreg/errors/d"), MOSQ_ERR_SUCCESS);
+    assert_int_equal(sim_deliver(client, "devreg/errors/e"), MOSQ_ERR_ACL_DENIED);
+    sim_clock(100);
+    sim_turn();
+    assert_int_equal(s.errors, 0);
+}
+
+static void a_storm_of_denials_makes_a_handful_of_messages(void **state)
+{
+    struct mosquitto *client = log_in("d");
+    (void)state;
+    for (int second = 0; second < 100; second++) {
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(sim_publish(client, "not/mine"), MOSQ_ERR_ACL_DENIED);
+        sim_clock(1000);
+        sim_turn();
+    }
+    assert_in_range(s.errors, 10, 11);
+    assert_int_equal(sim_state(client), SIM_CONNECTED);
+}
+
 static int begin(void **state)
 {
-    static struct sim_options options = {.checked = note_write, .told = note_event, .events = "on"};
+    static struct sim_options options = {
+        .checked = note_write, .told = note_event, .events = "on", .errors = "on"};
     (void)state;
     memset(&s, 0, sizeof s);
     tempdir_make(&s.dir);
@@ -390,6 +462,9 @@ int main(void)
         LIMITS_TEST(a_roles_limit_of_connections_holds_at_the_first_login_after_it),
         LIMITS_TEST(a_hang_up_asks_again_and_refuses_nobody),
         LIMITS_TEST(what_is_over_a_limit_is_an_event),
+        LIMITS_TEST(the_device_is_told_what_it_was_not_let_do),
+        LIMITS_TEST(a_delivery_that_is_denied_is_not_told),
+        LIMITS_TEST(a_storm_of_denials_makes_a_handful_of_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

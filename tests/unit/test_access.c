@@ -419,11 +419,53 @@ static void a_presence_topic_has_at_most_512_bytes(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+static void a_device_may_read_its_own_errors_without_a_rule(void **state)
+{
+    static const char *const others[] = {
+        "devreg/errors/de", "devreg/errors/dev2", "devreg/errors/dev/x", "devreg/errors/",
+        "devreg/errors",    "devreg/errors/DEV",  "devreg/event/dev",    "x/devreg/errors/dev",
+    };
+    static const char *const wider[] = {"devreg/errors/+", "devreg/errors/#", "devreg/errors/dev/#",
+                                        "#"};
+    struct fixture *fixture = *state;
+    for (int reading = 0; reading < 2; reading++) {
+        enum question question = reading ? QUESTION_DELIVER : QUESTION_SUBSCRIBE;
+        struct decision decision = ask(fixture, question, "devreg/errors/dev");
+        assert_int_equal(decision.verdict, VERDICT_ALLOW);
+        assert_int_equal(decision.why, WHY_OWN_ERRORS);
+        assert_null(decision.rule);
+        for (size_t i = 0; i < COUNT(others); i++)
+            assert_denied(fixture, question, others[i], WHY_NO_RULE);
+    }
+    assert_true(may(fixture, QUESTION_SUBSCRIBE, "$share/g/devreg/errors/dev"));
+    for (size_t i = 0; i < COUNT(wider); i++)
+        assert_denied(fixture, QUESTION_SUBSCRIBE, wider[i], WHY_NO_RULE);
+    assert_denied(fixture, QUESTION_PUBLISH, "devreg/errors/dev", WHY_RESERVED);
+    fixture->access.state = DEVICE_DISABLED;
+    assert_denied(fixture, QUESTION_DELIVER, "devreg/errors/dev", WHY_DISABLED);
+    fixture->access.state = DEVICE_ENABLED;
+    fixture->access.subject.device = ""; /* a client without a username */
+    assert_denied(fixture, QUESTION_DELIVER, "devreg/errors/", WHY_NO_RULE);
+    assert_denied(fixture, QUESTION_DELIVER, "devreg/errors/dev", WHY_NO_RULE);
+}
+
+static void a_rule_decides_about_errors_before_that(void **state)
+{
+    struct fixture *fixture = *state;
+    add_policy(fixture, "deny subscribe devreg/errors/#");
+    assert_ruled(fixture, QUESTION_DELIVER, "devreg/errors/dev", 0,
+                 "deny subscribe devreg/errors/#");
+    assert_false(may(fixture, QUESTION_SUBSCRIBE, "devreg/errors/dev"));
+    assert_denied(fixture, QUESTION_DELIVER, "devreg/errors2/dev", WHY_NO_RULE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(without_a_rule_the_answer_is_no),
         test(a_null_policy_holds_no_rules),
+        test(a_device_may_read_its_own_errors_without_a_rule),
+        test(a_rule_decides_about_errors_before_that),
         test(each_action_answers_its_questions),
         test(a_deny_wins_in_the_same_policy),
         test(a_deny_wins_in_whichever_policy_it_is),
