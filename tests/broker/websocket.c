@@ -170,7 +170,8 @@ int websocket_connect(struct websocket *ws, const struct login *login)
     struct packet packet = {.size = 0};
     unsigned first;
     *ws = (struct websocket){.fd = -1};
-    check(ws_open(ws, login->port, login->forwarded));
+    if (!ws_open(ws, login->port, login->forwarded))
+        return UNANSWERED;
     connect_write(&packet, login);
     ws_send_packet(ws, CONNECT << 4, &packet);
     crypto_wipe(&packet, sizeof packet);
