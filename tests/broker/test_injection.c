@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <cjson/cJSON.h>
+#include <mosquitto.h>
 
 #include "registry/text.h"
 #include "scene.h"
@@ -86,6 +87,7 @@ static void expect_object(const struct message *message)
         check(cJSON_IsString(device) && strcmp(device->valuestring, "pump-7") == 0);
     for (const char *c = message->payload; *c; c++)
         check((unsigned char)*c >= ' ');
+    check(mosquitto_validate_utf8(message->payload, (int)strlen(message->payload)) == 0);
     cJSON_Delete(json);
 }
 
