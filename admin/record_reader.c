@@ -10,6 +10,8 @@
 #include "registry/text.h"
 
 #define TIME_MAX 253402300799999 /* the last millisecond of the year 9999 */
+/* Leaves room to count on: a number that comes round would be given out a second time. */
+#define NEXT_CREDENTIAL_MAX (UINT32_MAX / 2)
 
 /* What is being read into. The fields that both records have are pointed at. */
 struct target {
@@ -374,9 +376,11 @@ static bool read_credentials(const struct target *target, const cJSON *value)
 static bool read_next_credential(const struct target *target, const cJSON *value)
 {
     uint64_t next;
+    if (target->secrets != WITH_SECRETS)
+        return refuse(target, "'next_credential' in a file whose first line says it has no hashes");
     if (!read_number(target, value, &next))
         return false;
-    if (next < 1 || next > UINT32_MAX)
+    if (next < 1 || next > NEXT_CREDENTIAL_MAX)
         return refuse(target, "'next_credential' is out of range");
     target->device->next_credential = (uint32_t)next;
     return true;
