@@ -75,6 +75,12 @@ bool migration_take_hash(struct migration *migration, size_t user, struct place 
 void migration_refuse(struct migration *migration, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Says on stderr what was refused, in the order of its places. Outside of any scope. */
+void migration_tell_refused(struct migration *migration);
+
+/* Frees what it holds; of hashes nothing is left. */
+void migration_clear(struct migration *migration);
+
 /* A row for --dry-run, outside of any scope: what becomes what. `what` is a device's id or "@role".
  */
 void migration_show(struct migration *migration, struct place place, const char *what,

@@ -17,7 +17,7 @@ static int refused_order(const void *a, const void *b)
     return file ? file : (x->place.line > y->place.line) - (x->place.line < y->place.line);
 }
 
-static void tell_refused(struct migration *migration)
+void migration_tell_refused(struct migration *migration)
 {
     if (migration->refused_kept)
         qsort(migration->refused, migration->refused_kept, sizeof *migration->refused,
@@ -288,7 +288,7 @@ static enum status run(struct migration *migration)
         listing_flush(migration->shown);
     if (!status && migration->refused_count) {
         bool one = migration->refused_count == 1;
-        tell_refused(migration);
+        migration_tell_refused(migration);
         return complain(
             call, kind,
             "%zu thing%s cannot be taken over as %s: nothing was imported; change %s in a "
@@ -303,7 +303,7 @@ static enum status run(struct migration *migration)
     return status;
 }
 
-static void migration_clear(struct migration *migration)
+void migration_clear(struct migration *migration)
 {
     for (size_t i = 0; i < migration->user_names.count; i++) {
         struct migrant *user = &migration->users[i];
