@@ -48,6 +48,15 @@ static void tell_row(struct story *story, const struct csv *csv, enum csv_result
     (void)fputc('\n', story->file);
 }
 
+/* A line ends in LF, CRLF or CR. */
+static size_t plain_lines(const char *data, size_t size)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < size; i++)
+        lines += data[i] == '\r' || (data[i] == '\n' && (i == 0 || data[i - 1] != '\r'));
+    return lines;
+}
+
 /* Reads it in pieces of that size, each in memory of its own. */
 static void read_all(struct story *story, const char *data, size_t size, size_t piece)
 {
@@ -55,6 +64,7 @@ static void read_all(struct story *story, const char *data, size_t size, size_t 
     HOLDS(csv);
     csv_init(csv, 1);
     story_begin(story);
+    const size_t lines = plain_lines(data, size);
     while (size) {
         size_t part = size < piece ? size : piece;
         char *own = input_copy((const uint8_t *)data, part);
@@ -75,7 +85,7 @@ static void read_all(struct story *story, const char *data, size_t size, size_t 
     enum csv_result result = csv_end(csv);
     if (result != CSV_MORE)
         tell_row(story, csv, result);
-    HOLDS(csv_end(csv) == CSV_MORE);
+    HOLDS(csv_end(csv) == CSV_MORE && csv->line == lines);
     story_end(story);
     free(csv);
 }

@@ -60,7 +60,7 @@ static bool plain_within(const char *text)
     return found;
 }
 
-/* Nothing but characters behind a prefix turn into "*", and no key is left. */
+/* Nothing but characters behind a prefix turn into "*", each prefix stays, and no key is left. */
 static void check_hide(const char *text)
 {
     char *hidden = input_copy((const uint8_t *)text, strlen(text));
@@ -74,6 +74,8 @@ static void check_hide(const char *text)
         HOLDS(follows ||
               (i >= PREFIX_SIZE && memcmp(text + i - PREFIX_SIZE, prefix, PREFIX_SIZE) == 0));
     }
+    for (const char *at = text; (at = strstr(at, prefix)); at++)
+        HOLDS(memcmp(hidden + (at - text), prefix, PREFIX_SIZE) == 0);
     char *again = input_copy((const uint8_t *)hidden, strlen(hidden));
     key_hide(again);
     HOLDS(strcmp(again, hidden) == 0);

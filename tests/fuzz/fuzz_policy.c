@@ -173,6 +173,7 @@ static void read_attribute(struct world *world, char *line)
 /* What is read as a rule is written as it was. */
 static void read_rule(struct world *world, const char *line)
 {
+    static struct plain levels;
     enum effect effect;
     enum action action;
     const char *filter, *problem = NULL;
@@ -185,6 +186,8 @@ static void read_rule(struct world *world, const char *line)
         return;
     }
     HOLDS(filter >= line && filter <= line + strlen(line) && plain_filter_valid(filter));
+    plain_split(&levels, filter);
+    HOLDS(levels.count <= TOPIC_LEVELS_MAX);
     rule_format(text, &(struct rule){effect, action, (char *)(uintptr_t)filter});
     HOLDS(strcmp(text, line + 2) == 0);
     struct rules *rules = &world->rules[line[0] - '0'];
