@@ -184,7 +184,7 @@ static void broker_launch(struct broker *broker)
     check(log >= 0);
     broker->run_begins = lseek(log, 0, SEEK_END);
     (void)unlink(broker->socket);
-    guard_watch(0);
+    guard_begin();
     pid_t pid = fork();
     if (pid == 0)
         broker_exec(broker, config, log);
@@ -207,8 +207,8 @@ static bool broker_ended(struct broker *broker, int *status)
     if (broker->pid == 0 || waitpid(broker->pid, &raw, WNOHANG) != broker->pid)
         return false;
     *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
+    guard_forget(broker->pid);
     broker->pid = 0;
-    guard_watch(0);
     return true;
 }
 
@@ -367,7 +367,7 @@ bool broker_clear(struct broker *broker)
     if (!ended) {
         (void)kill(broker->pid, SIGKILL);
         (void)waitpid(broker->pid, &status, 0);
-        guard_watch(0);
+        guard_forget(broker->pid);
         broker->pid = 0;
     }
     const char *log = broker_log_all(broker);

@@ -4,15 +4,29 @@
 #include <signal.h>
 #include <unistd.h>
 
+static int to_guard = -1;
+
+static void guard_note(pid_t guarded[static GUARDED_MAX], pid_t told)
+{
+    for (int i = 0; i < GUARDED_MAX; i++) {
+        if (guarded[i] == (told > 0 ? 0 : -told)) {
+            guarded[i] = told > 0 ? told : 0;
+            return;
+        }
+    }
+}
+
+/* A pid to watch, or the negative one of whom to forget. */
 static _Noreturn void guard_run(int from)
 {
-    pid_t watched = 0, told;
+    pid_t guarded[GUARDED_MAX] = {0}, told;
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     while (read(from, &told, sizeof told) == (ssize_t)sizeof told)
-        watched = told;
-    if (watched > 0)
-        (void)kill(watched, SIGKILL);
+        guard_note(guarded, told);
+    for (int i = 0; i < GUARDED_MAX; i++)
+        if (guarded[i] > 0)
+            (void)kill(guarded[i], SIGKILL);
     _exit(0);
 }
 
@@ -30,11 +44,25 @@ static int guard_start(void)
     return pid > 0 ? ends[1] : -1;
 }
 
-void guard_watch(pid_t pid)
+void guard_begin(void)
 {
-    static int to_guard = -1;
     if (to_guard < 0)
         to_guard = guard_start();
-    if (to_guard >= 0 && write(to_guard, &pid, sizeof pid) != (ssize_t)sizeof pid)
+}
+
+static void guard_tell(pid_t told)
+{
+    guard_begin();
+    if (to_guard >= 0 && write(to_guard, &told, sizeof told) != (ssize_t)sizeof told)
         to_guard = -1;
+}
+
+void guard_watch(pid_t pid)
+{
+    guard_tell(pid);
+}
+
+void guard_forget(pid_t pid)
+{
+    guard_tell(-pid);
 }
