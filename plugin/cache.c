@@ -339,7 +339,9 @@ static enum err follow_all(struct cache *cache)
 enum err cache_catch_up(struct cache *cache)
 {
     uint64_t snapshot = registry_snapshot(cache->registry);
-    enum err e = snapshot == cache->seen ? ERR_OK : follow_all(cache);
+    if (snapshot == cache->seen || cache->waits)
+        return ERR_OK;
+    enum err e = follow_all(cache);
     if (!e)
         cache->seen = snapshot;
     else /* `seen` stays, so the next call tries again */
@@ -502,20 +504,22 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
     return ERR_OK;
 }
 
-/* Opens the registry that lies there now. Until that succeeds nothing can be read, so everything is
- * denied. */
+/* Opens the registry that lies there now. While somebody else is just opening or closing it, the
+ * one that is open holds: `devreg restore` has not returned before it is let go of. If it cannot be
+ * opened nothing can be read, so everything is denied. */
 static void reopen(struct cache *cache)
 {
     enum err e = registry_reopen(cache->registry);
-    cache->tried_at = clock_steady();
+    cache->waits = e == ERR_BUSY && registry_store(cache->registry);
+    if (cache->waits)
+        return; /* the next callback tries again */
     forget_all(cache);
     if (!e)
         e = begin_reading(cache);
-    if (e == ERR_BUSY) {
-        if (registry_store(cache->registry)) /* somebody is just opening or closing it */
-            cache->tried_at = 0;             /* so with the next callback, which costs little */
+    const bool at_once = !e || (e == ERR_BUSY && registry_store(cache->registry));
+    cache->tried_at = at_once ? 0 : clock_steady(); /* not again and again what fails */
+    if (e == ERR_BUSY)
         return;
-    }
     if (e && e != cache->reopened)
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "the registry was replaced, and what lies there now cannot be opened: %s; "
@@ -537,6 +541,8 @@ void cache_sync(struct cache *cache)
 {
     if (registry_last_commit(cache->registry) == cache->seen)
         return;
+    if (cache->waits)
+        reopen(cache);
     enum err e = registry_read(cache->registry);
     if (e) {
         forget_all(cache);

@@ -85,6 +85,7 @@ struct cache {
     bool all_changed;              /* all connections are to be looked at */
     int64_t tried_at;              /* steady clock: when a replaced registry was opened last */
     enum err reopened;             /* what came of it */
+    bool waits; /* another registry lies in place, and cannot be opened at once: this one holds */
     /* Called for each entry of the log that names a device; outside of any scope's use. */
     void (*followed)(void *context, const struct log_entry *entry);
     void *context;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -504,11 +505,64 @@ static void a_killed_restore_leaves_one_registry_or_the_other(void **state)
     print_message("%zu restores, %zu of them done\n", p.kills, restored);
 }
 
+/* Moves the files of the registry in `from` to where the broker's lies, as a restore does. */
+static void files_move(const char *from)
+{
+    static const char *const names[] = {"/lock.mdb", "/data.mdb"};
+    for (size_t i = 0; i < 2; i++) {
+        char old[BROKER_PATH_MAX], new[BROKER_PATH_MAX];
+        check(path_join(old, sizeof old, from, names[i]));
+        check(path_join(new, sizeof new, p.scene->registry, names[i]));
+        check(rename(old, new) == 0);
+    }
+}
+
+/* A registry in which the lamp is enabled. */
+static void other_make(char path[static BROKER_PATH_MAX])
+{
+    struct program program;
+    char backup[BROKER_PATH_MAX];
+    check(path_join(path, BROKER_PATH_MAX, p.scene->dir, "/other"));
+    check(path_join(backup, sizeof backup, p.scene->dir, "/backup.mdb"));
+    scene_do(p.scene, "backup %s", backup);
+    check(program_run(&program, (char *[]){DEVREG_PROGRAM, "-r", path, "restore", backup, NULL}));
+    check(program.status == 0);
+    program_clear(&program);
+}
+
+/* The one that puts the files in place, or closes what was there, holds the directory. */
+static void a_broker_that_cannot_open_the_new_registry_yet_goes_by_the_old(void **state)
+{
+    char other[BROKER_PATH_MAX];
+    p = (struct play){.scene = *state};
+    scene_start(p.scene, CONF);
+    scene_add(p.scene, "steady");
+    scene_add(p.scene, "lamp");
+    other_make(other);
+    scene_do(p.scene, "disable lamp");
+    p.steady = scene_accept(p.scene, LOGIN(.user = "steady", .version = 5));
+    check(registry_open(&p.registry, p.scene->registry, STORE_WRITE) == ERR_OK);
+    check(registry_write(p.registry, "test", 1) == ERR_OK);
+    int dir = open(p.scene->registry, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check(dir >= 0 && flock(dir, LOCK_EX) == 0);
+    files_move(other);
+    registry_log(p.registry, LOG_RESTORE, LOG_BULK, "", "");
+    check(registry_commit(p.registry) == ERR_REPLACED); /* and the broker is told */
+    for (int i = 0; i < 100; i++)
+        steady_publishes();
+    scene_refuse(p.scene, LOGIN(.user = "lamp"));
+    check(close(dir) == 0);
+    registry_close(p.registry);
+    expect_lamp(true);
+    steady_publishes();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_killed_devreg_leaves_all_or_nothing),
         SCENE_TEST(a_killed_restore_leaves_one_registry_or_the_other),
+        SCENE_TEST(a_broker_that_cannot_open_the_new_registry_yet_goes_by_the_old),
     };
     /* What a SIGKILL leaves is the same in memory. */
     if (!getenv("TMPDIR") && access("/dev/shm", W_OK) == 0)
