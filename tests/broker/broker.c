@@ -165,11 +165,22 @@ static bool sanitizer_enter(const struct broker *broker)
 #endif
 }
 
+/* Behind the sanitizer, if there is one. */
+static bool preload_enter(const struct broker *broker)
+{
+    char libraries[2 * 4096];
+    const char *first = getenv("LD_PRELOAD");
+    if (broker->preload == NULL)
+        return true;
+    int size = snprintf(libraries, sizeof libraries, "%s:%s", first ? first : "", broker->preload);
+    return size > 0 && (size_t)size < sizeof libraries && setenv("LD_PRELOAD", libraries, 1) == 0;
+}
+
 static _Noreturn void broker_exec(const struct broker *broker, const char *config, int log)
 {
     int in = open("/dev/null", O_RDONLY);
     if (in >= 0 && dup2(in, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2 &&
-        sanitizer_enter(broker))
+        sanitizer_enter(broker) && preload_enter(broker))
         (void)execl(broker_program(), broker_program(), "-c", config, (char *)NULL);
     _exit(126);
 }

@@ -26,9 +26,10 @@ struct broker {
     char dir[BROKER_PATH_MAX];    /* DIR */
     char socket[BROKER_PATH_MAX]; /* where `listener 0 @DIR@/broker/socket` listens */
     int tcp_port, ws_port;
-    pid_t pid;        /* 0 while it does not run */
-    off_t run_begins; /* where the log of its last run begins */
-    char *log;        /* what broker_log lends */
+    pid_t pid;           /* 0 while it does not run */
+    off_t run_begins;    /* where the log of its last run begins */
+    char *log;           /* what broker_log lends */
+    const char *preload; /* a library to be loaded before the others, lent; NULL for none */
 };
 
 /* 20011 for 2.0.11, 20102 for 2.1.2. */
