@@ -101,6 +101,11 @@ static struct cached_device *device_lookup(const struct cache *cache, const char
     return NULL;
 }
 
+const struct cached_device *cache_peek(const struct cache *cache, const char *username)
+{
+    return device_lookup(cache, username, table_hash_name(username));
+}
+
 static void idle_remove(struct cache *cache, struct cached_device *device)
 {
     *(device->idle_previous ? &device->idle_previous->idle_next : &cache->idle_first) =

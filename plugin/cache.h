@@ -129,6 +129,10 @@ MUST_CHECK enum err cache_find(struct cache *cache, const char *username,
 /* The same for one that was found before and has connections. */
 MUST_CHECK enum err cache_renew(struct cache *cache, struct cached_device *device);
 
+/* What was known of it when it was read last, however long ago; NULL for nothing. For its
+ * connections, which are always those of now. */
+const struct cached_device *cache_peek(const struct cache *cache, const char *username);
+
 /* The generation of the device as it is registered now, past what is cached, in a scope of its own;
  * ERR_NOT_FOUND for none. */
 MUST_CHECK enum err cache_generation(struct cache *cache, const char *id, uint64_t *generation);

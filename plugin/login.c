@@ -12,82 +12,66 @@ enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER };
 /* Who knocks, as the broker tells it. */
 struct login {
     const struct mosquitto *client;
-    const char *id, *username, *password, *address;
+    const char *id, *username, *address;
+    const char *password; /* "" for none: no device has that one */
     int protocol;         /* of MQTT; 0 for a session that was restored from disk */
     int64_t now;          /* ms since 1970 */
     uint64_t client_hash; /* of the client id; and who owns it */
     enum owner owner;
+    bool may_wait; /* for the worker: 2.1, and nobody else waits under this client id */
+    bool held;     /* it failed too often: only what is cheap is looked at, since it is at home */
+    bool guesser_known;
+    struct guesser guesser; /* what failures are counted against: see guesser_of_login */
 };
 
-/* Why not, for the log. */
-enum refusal {
-    REFUSED_NOT, /* it was let in, or handed on */
-    REFUSED_UNKNOWN,
-    REFUSED_NO_PASSWORD,
-    REFUSED_WRONG_KEY,
-    REFUSED_WRONG_PASSWORD,
-    REFUSED_NOT_CHECKED, /* the password is on its way to the worker: it may be right */
-    REFUSED_DISABLED,
-    REFUSED_REVOKED,
-    REFUSED_EXPIRED,
-    REFUSED_QUARANTINED,
-    REFUSED_CLIENT_ID,
-    REFUSED_FOREIGN_CLIENT_ID,
-    REFUSED_CONNECTIONS, /* it has as many as it may */
-    REFUSED_FAULT
+/* What becomes of it. */
+struct outcome {
+    enum refusal refusal;
+    enum password_answer answer; /* to what it proves itself with, a key or a password */
+    bool waits;                  /* for the worker, whatever that finds */
+    uint32_t credential;
 };
 
-static const char *refusal_name(enum refusal refusal)
+/* Was the device of that name accepted from this network last, as far as it is known? */
+static bool is_home(struct plugin *plugin, const char *name, const struct network *network)
 {
-    static const char *const names[] = {"none",
-                                        "unknown_device",
-                                        "no_password",
-                                        "wrong_key",
-                                        "wrong_password",
-                                        "password_is_being_checked",
-                                        "disabled",
-                                        "revoked",
-                                        "expired",
-                                        "quarantined",
-                                        "client_id",
-                                        "client_id_of_another",
-                                        "too_many_connections",
-                                        "registry_unreadable"};
-    return names[refusal];
+    struct network other;
+    char address[PRESENCE_ADDRESS_MAX + 1];
+    const struct cached_device *device = cache_peek(&plugin->cache, name);
+    for (const struct connection *c = device ? device->connections : NULL; c; c = c->next) {
+        bool in = c->state == CONNECTION_LIVE || c->state == CONNECTION_PENDING;
+        if (in && c->peer && network_parse(&other, c->address) && network_same(&other, network))
+            return true;
+    }
+    return presence_address(&plugin->presences, name, address) && network_parse(&other, address) &&
+           network_same(&other, network);
 }
 
-/* A key that was typed into the wrong field is not for the log. */
-static const char *shown(char *out, size_t size, const char *text)
+/* Not found out before it is needed: who never fails pays nothing for it. */
+static const struct guesser *guesser_of_login(struct plugin *plugin, struct login *login)
 {
-    key_hide(text_escape(out, size, text));
-    return out;
+    struct guesser *guesser = &login->guesser;
+    struct network network;
+    if (login->guesser_known)
+        return guesser;
+    login->guesser_known = true;
+    if (!network_of(&network, login->client, login->address))
+        return guesser;
+    *guesser = guesser_of(&plugin->guesses, login->username ? login->username : "", &network);
+    guesser->home = login->username && (guesses_at_home(&plugin->guesses, guesser) ||
+                                        is_home(plugin, login->username, &network));
+    return guesser;
 }
 
-/* Counts it for the device of that name, if there is one. */
-static void count_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal,
-                          uint64_t generation)
+static void note_refusal(struct plugin *plugin, struct login *login, enum refusal refusal)
 {
-    bool known = generation != 0;
-    if (refusal == REFUSED_FOREIGN_CLIENT_ID && login->username)
-        known = device_id_valid(login->username) &&
-                cache_generation(&plugin->cache, login->username, &generation) == ERR_OK;
-    if (!known || refusal == REFUSED_NOT_CHECKED || refusal == REFUSED_FAULT)
-        return;
-    presence_refused(&plugin->presences, login->username, generation, login->now);
-    event_auth_failed(&plugin->events, login->username, login->id, login->address,
-                      refusal_name(refusal), login->now);
-}
-
-/* `generation`: of the device; 0 where it was not read. */
-static void note_refusal(struct plugin *plugin, const struct login *login, enum refusal refusal,
-                         uint64_t generation)
-{
-    char user[48], id[48], address[64];
-    count_refusal(plugin, login, refusal, generation);
-    journal_add(&plugin->journal, MOSQ_LOG_NOTICE,
-                "refused device=%s client=%s address=%s reason=%s",
-                shown(user, sizeof user, login->username), shown(id, sizeof id, login->id),
-                shown(address, sizeof address, login->address), refusal_name(refusal));
+    const struct refused refused = {.username = login->username,
+                                    .client_id = login->id,
+                                    .address = login->address,
+                                    .network = guesser_of_login(plugin, login)->network,
+                                    .refusal = refusal,
+                                    .now = login->now};
+    refusals_note(plugin, &refused);
 }
 
 /* SIGHUP makes the broker ask again for every session, online or not. Is this such a question?
@@ -267,6 +251,8 @@ static enum refusal device_refuses(struct plugin *plugin, const struct login *lo
         return REFUSED_EXPIRED;
     if (quarantines_refuse(&plugin->quarantines, device))
         return REFUSED_QUARANTINED;
+    if (login->owner == OWNER_ANOTHER)
+        return REFUSED_FOREIGN_CLIENT_ID;
     return client_id_admitted(plugin, login, device) ? REFUSED_NOT : REFUSED_CLIENT_ID;
 }
 
@@ -279,75 +265,145 @@ static bool is_replaced(struct plugin *plugin, const struct device *device,
                                     credential->ended_by);
 }
 
-/* A person's password, or an imported one: known already, or on its way to the worker. */
-static enum refusal password_check(struct plugin *plugin, const struct login *login,
-                                   const struct device *device, bool interrupted,
-                                   uint32_t *credential, bool *later)
+/* What is not the device's key, of a device of that generation, 0 for none. `password` is its live
+ * one; NULL for none, which takes the same way. A wrong key is answered at once. */
+static void password_check(struct plugin *plugin, struct login *login, uint64_t generation,
+                           const struct credential *password, struct outcome *outcome)
 {
-    const struct credential *password = credential_password(device, login->now);
-    if (!password || is_replaced(plugin, device, password))
-        return REFUSED_WRONG_KEY;
-    bool may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupted;
-    enum password_answer answer =
-        passwords_ask(&plugin->passwords, device, password, login->password,
-                      may_wait ? login->id : NULL, login->client, clock_steady());
-    *credential = password->id;
-    *later = answer == PASSWORD_LATER && may_wait;
-    if (answer == PASSWORD_RIGHT || *later)
+    bool key = key_well_formed(login->password);
+    bool waits = login->may_wait && !key &&
+                 passwords_may_wait(&plugin->passwords, login->client_hash, clock_steady());
+    const struct password_question question = {.name = login->username,
+                                               .generation = generation,
+                                               .credential = password,
+                                               .password = login->password,
+                                               .client_id = waits ? login->id : NULL,
+                                               .pointer = login->client,
+                                               .asker = *guesser_of_login(plugin, login)};
+    if (!login->password[0] || (key && !password))
+        outcome->answer = PASSWORD_WRONG;
+    else if (!login->held)
+        outcome->answer = passwords_ask(&plugin->passwords, &question, clock_steady());
+    else if (guesses_look(&plugin->guesses, &question.asker, clock_steady()))
+        outcome->answer = passwords_recall(&plugin->passwords, &question);
+    outcome->waits = outcome->answer == PASSWORD_LATER && waits;
+    if (outcome->waits)
+        passwords_waited(&plugin->passwords, login->client_hash, clock_steady());
+    outcome->credential = password ? password->id : 0;
+}
+
+static enum refusal refusal_of_password(const struct outcome *outcome)
+{
+    switch (outcome->answer) {
+    case PASSWORD_RIGHT:
         return REFUSED_NOT;
-    return answer == PASSWORD_LATER ? REFUSED_NOT_CHECKED : REFUSED_WRONG_PASSWORD;
+    case PASSWORD_LATER:
+        return outcome->waits ? REFUSED_NOT : REFUSED_NOT_CHECKED;
+    case PASSWORD_UNSEEN:
+        return REFUSED_UNSEEN;
+    case PASSWORD_WRONG:
+        break;
+    }
+    return REFUSED_WRONG_PASSWORD;
 }
 
-/* A device that was read in the open scope, and a password that is not NULL. The key is looked at
- * in any case, so that a refusal for another reason takes as long. */
-static enum refusal device_check(struct plugin *plugin, const struct login *login,
-                                 const struct device *device, bool interrupted, bool *later)
+/* A device that was read in the open scope. What it proves itself with is looked at in any case, so
+ * that a refusal for another reason takes as long. */
+static void device_check(struct plugin *plugin, struct login *login, const struct device *device,
+                         struct outcome *outcome)
 {
-    int64_t now = login->now;
+    const struct credential *password = NULL;
     const struct credential *key =
-        credential_of_key(device, login->password, registry_secret(plugin->registry), now);
-    if (key && is_replaced(plugin, device, key))
-        key = NULL;
-    uint32_t credential = key ? key->id : 0;
-    enum refusal refusal = device_refuses(plugin, login, device, now);
-    if (!refusal && !key)
-        refusal = password_check(plugin, login, device, interrupted, &credential, later);
-    if (refusal)
-        return refusal;
-    return enter(plugin, login, device, credential,
-                 *later ? CONNECTION_WAITING : CONNECTION_PENDING);
+        credential_of_key(device, login->password, registry_secret(plugin->registry), login->now);
+    outcome->refusal = device_refuses(plugin, login, device, login->now);
+    if (key && !is_replaced(plugin, device, key)) {
+        outcome->answer = PASSWORD_RIGHT;
+        outcome->credential = key->id;
+        return;
+    }
+    password = credential_password(device, login->now);
+    if (password && is_replaced(plugin, device, password))
+        password = NULL;
+    password_check(plugin, login, device->generation, password, outcome);
+    if (!outcome->refusal)
+        outcome->refusal = password ? refusal_of_password(outcome) : REFUSED_WRONG_KEY;
 }
 
-/* A username with a client id that is nobody else's. */
-static int login_as_device(struct plugin *plugin, const struct login *login, bool interrupted)
+/* No device has the name. Another is read and its keys are compared in its place, for nothing. */
+static void nobody_check(struct plugin *plugin, struct login *login, struct outcome *outcome)
 {
+    struct device other;
+    enum err e = registry_get_device(plugin->registry, plugin->stand_in, &other);
+    if (e == ERR_NOT_FOUND)
+        e = registry_next_device(plugin->registry, "", &other);
+    (void)credential_of_key(e ? NULL : &other, login->password, registry_secret(plugin->registry),
+                            login->now);
+    if (!e) {
+        (void)text_copy(plugin->stand_in, DEVICE_ID_MAX, other.id);
+        device_clear(&other);
+    }
+    password_check(plugin, login, 0, NULL, outcome);
+}
+
+/* Reads the device, checks it all, and enters the connection of one that may come in. */
+static struct outcome check_all(struct plugin *plugin, struct login *login)
+{
+    struct outcome outcome = {.refusal = REFUSED_FAULT, .answer = PASSWORD_UNSEEN};
     struct device device;
-    uint64_t generation = 0;
-    bool later = false;
-    enum refusal refusal;
     enum err e = registry_read(plugin->registry);
     if (!e)
         e = cache_catch_up(&plugin->cache);
     if (!e)
         e = registry_get_device(plugin->registry, login->username, &device);
-    if (e) { /* nobody of that name, or no way to know: the work is the same */
-        (void)credential_of_key(NULL, login->password ? login->password : "",
-                                registry_secret(plugin->registry), 0);
-        refusal = e == ERR_NOT_FOUND ? REFUSED_UNKNOWN : REFUSED_FAULT;
-    } else {
-        refusal = login->password ? device_check(plugin, login, &device, interrupted, &later)
-                                  : REFUSED_NO_PASSWORD;
-        generation = device.generation;
+    if (!e) {
+        device_check(plugin, login, &device, &outcome);
+        if (!outcome.refusal)
+            outcome.refusal = enter(plugin, login, &device, outcome.credential,
+                                    outcome.waits ? CONNECTION_WAITING : CONNECTION_PENDING);
         device_clear(&device);
+    } else if (e == ERR_NOT_FOUND) {
+        outcome.refusal =
+            login->owner == OWNER_ANOTHER ? REFUSED_FOREIGN_CLIENT_ID : REFUSED_UNKNOWN;
+        if (plugin->options.unknown == UNKNOWN_DENY)
+            nobody_check(plugin, login, &outcome);
     }
     registry_end(plugin->registry);
+    return outcome;
+}
+
+static int login_as_device(struct plugin *plugin, struct login *login)
+{
+    const struct outcome outcome = check_all(plugin, login);
+    enum refusal refusal = outcome.refusal;
     if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
         return MOSQ_ERR_PLUGIN_DEFER;
-    if (refusal) {
-        note_refusal(plugin, login, refusal, generation);
-        note_denial(plugin, login); /* 2.0 asks again about a websocket: see is_recheck */
+    if (!refusal) {
+        if (login->guesser_known && !outcome.waits)
+            guesses_forgive(&plugin->guesses, &login->guesser);
+        return outcome.waits ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
     }
-    return refusal ? MOSQ_ERR_AUTH : later ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
+    bool right = outcome.answer == PASSWORD_RIGHT || refusal == REFUSED_FAULT;
+    if (login->held && !right)
+        refusal = REFUSED_GUESSING;
+    else if (outcome.answer == PASSWORD_WRONG)
+        guesses_count(&plugin->guesses, guesser_of_login(plugin, login), clock_steady());
+    if (refusal == REFUSED_WRONG_KEY && !login->password[0])
+        refusal = REFUSED_NO_PASSWORD;
+    note_refusal(plugin, login, refusal);
+    note_denial(plugin, login); /* 2.0 asks again about a websocket: see is_recheck */
+    return outcome.waits ? AUTH_DELAYED : MOSQ_ERR_AUTH;
+}
+
+/* It failed too often from this network, which is not its home: nothing is looked at. */
+static bool is_refused_unseen(struct plugin *plugin, struct login *login)
+{
+    const struct guesser *guesser = guesser_of_login(plugin, login);
+    login->held = guesses_refuse(&plugin->guesses, guesser, clock_steady());
+    if (!login->held || guesser->home)
+        return false;
+    note_refusal(plugin, login, REFUSED_GUESSING);
+    note_denial(plugin, login);
+    return true;
 }
 
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
@@ -356,7 +412,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
                           .client = event->client,
                           .id = mosquitto_client_id(event->client),
                           .username = event->username,
-                          .password = event->password,
+                          .password = event->password ? event->password : "",
                           .address = mosquitto_client_address(event->client),
                           .protocol = mosquitto_client_protocol_version(event->client)};
     if (!login.id || !login.id[0])
@@ -364,17 +420,22 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     cache_sync(&plugin->cache);
     if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
-    bool interrupted = passwords_interrupt(&plugin->passwords, login.id);
+    bool interrupts = passwords_interrupt(&plugin->passwords, login.id);
     login.client_hash = connections_hash(&plugin->connections, login.id);
     login.owner = client_id_owner(plugin, &login);
-    if (login.owner == OWNER_ANOTHER) {
-        note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID, 0);
-        note_denial(plugin, &login); /* as in login_as_device */
-        return MOSQ_ERR_AUTH;
+    login.may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupts &&
+                     login.owner != OWNER_ANOTHER;
+    if (login.username) {
+        if (guesses_may_concern(&plugin->guesses, login.username) &&
+            is_refused_unseen(plugin, &login))
+            return MOSQ_ERR_AUTH;
+        return login_as_device(plugin, &login);
     }
-    if (!login.username)
+    if (login.owner != OWNER_ANOTHER)
         return MOSQ_ERR_PLUGIN_DEFER; /* left to allow_anonymous */
-    return login_as_device(plugin, &login, interrupted);
+    note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
+    note_denial(plugin, &login); /* as in login_as_device */
+    return MOSQ_ERR_AUTH;
 }
 
 /* Everything may have changed while the worker worked: all is asked again but the password. */
@@ -394,19 +455,41 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
            limits_admit(plugin, device, connection->client_id);
 }
 
-void login_complete(void *context, const char *client_id, const void *pointer, bool right)
+/* The connection waited, and its password is wrong. */
+static void note_wrong(struct plugin *plugin, const struct connection *connection,
+                       const struct guesser *asker)
+{
+    const struct refused refused = {.username = connection->device_id,
+                                    .client_id = connection->client_id,
+                                    .address = connection->address,
+                                    .network = asker->network,
+                                    .refusal = REFUSED_WRONG_PASSWORD,
+                                    .now = clock_wall()};
+    refusals_note(plugin, &refused);
+}
+
+void login_complete(void *context, const struct password_found *found)
 {
     struct plugin *plugin = context;
-    struct connection *connection = connection_of(&plugin->connections, pointer, client_id);
+    if (!found->right)
+        guesses_count(&plugin->guesses, &found->asker, clock_steady());
+    if (!found->client_id)
+        return;
+    struct connection *connection =
+        connection_of(&plugin->connections, found->pointer, found->client_id);
     bool waits = connection && connection->state == CONNECTION_WAITING;
-    bool welcome = right && waits && still_welcome(plugin, connection);
-    if (welcome)
+    bool welcome = found->right && !found->refuse && waits && still_welcome(plugin, connection);
+    if (waits && !found->right)
+        note_wrong(plugin, connection, &found->asker);
+    if (welcome) {
+        guesses_forgive(&plugin->guesses, &found->asker);
         connection_become(&plugin->connections, connection, CONNECTION_PENDING);
-    else if (waits)
+    } else if (waits) {
         connection_free(&plugin->connections, connection);
-    mosquitto_complete_basic_auth(client_id, welcome ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH);
+    }
+    mosquitto_complete_basic_auth(found->client_id, welcome ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH);
     /* CONNECT has come by now, unless the client had gone, of which 2.1 says nothing. */
-    connection = connection_of(&plugin->connections, pointer, client_id);
+    connection = connection_of(&plugin->connections, found->pointer, found->client_id);
     if (welcome && connection && connection->state == CONNECTION_PENDING)
         connection_free(&plugin->connections, connection);
 }

@@ -258,6 +258,7 @@ static int on_reload(int event, void *data, void *userdata)
 static void on_followed(void *context, const struct log_entry *entry)
 {
     struct plugin *plugin = context;
+    guesses_pardon(&plugin->guesses, entry->subject);
     if (entry->verb == LOG_REMOVE)
         presence_removed(&plugin->presences, entry->subject, 0, clock_wall());
     else if (entry->verb == LOG_SET && plugin->options.presence_attributes)
@@ -368,6 +369,7 @@ static void plugin_close(struct plugin *plugin)
     passwords_close(&plugin->passwords);
     events_close(&plugin->events);
     errors_close(&plugin->errors);
+    guesses_close(&plugin->guesses);
     hash_set_clear(&plugin->accepted);
     hash_set_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
@@ -383,6 +385,7 @@ static bool plugin_fill(struct plugin *plugin)
     events_open(&plugin->events, plugin->options.events);
     errors_open(&plugin->errors, plugin->options.errors);
     passwords_open(&plugin->passwords);
+    guesses_open(&plugin->guesses);
     connections_open(&plugin->connections, &plugin->cache);
     return anonymous_role_exists(plugin) && open_presence(plugin);
 }
@@ -418,6 +421,7 @@ static void plugin_release(struct plugin *plugin)
     if (--plugin->users)
         return;
     turn_confirm(plugin);
+    refusals_tell(plugin);
     presence_close(&plugin->presences, clock_wall());
     plugin_close(plugin);
     the_plugin = NULL;

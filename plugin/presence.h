@@ -115,6 +115,10 @@ MUST_CHECK enum err presence_owner(struct presences *presences, const char *clie
  * presence_owner's. */
 bool presence_owns(const struct presences *presences, const char *device, const char *client_id);
 
+/* Where the device connected from last, as far as it is recorded. */
+bool presence_address(struct presences *presences, const char *device,
+                      char address[static PRESENCE_ADDRESS_MAX + 1]);
+
 /* Was the credential of that id ever used by that generation of the device? */
 bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,
                               uint32_t credential);

@@ -446,3 +446,15 @@ bool presence_credential_used(struct presences *presences, const char *device, u
         return e != ERR_NOT_FOUND;
     return record.generation == generation && presence_used(&record, credential);
 }
+
+bool presence_address(struct presences *presences, const char *device,
+                      char address[static PRESENCE_ADDRESS_MAX + 1])
+{
+    struct presence record;
+    enum err e = txn_renew(presences->reader);
+    if (e)
+        return false;
+    e = record_now(presences, device, &record);
+    txn_reset(presences->reader);
+    return !e && text_copy(address, PRESENCE_ADDRESS_MAX, record.address);
+}

@@ -75,8 +75,10 @@ static void look_at_what_changed(struct plugin *plugin, int64_t now)
         cache_look_again(&plugin->cache);
     }
     cache_sync(&plugin->cache);
-    if (plugin->cache.all_changed)
+    if (plugin->cache.all_changed) {
         presence_walk_again(&plugin->presences);
+        guesses_pardon_all(&plugin->guesses);
+    }
     if (plugin->cache.all_changed || ends) {
         plugin->to_look_at = connections->live.count;
         connections->next_end = 0;
@@ -138,6 +140,8 @@ void turn(struct plugin *plugin, bool may_kick)
         forget_gone(plugin);
     turn_confirm(plugin);
     passwords_tick(&plugin->passwords, login_complete, plugin);
+    if (refusals_wait(&plugin->refusals))
+        refusals_tell(plugin);
     look_at_what_changed(plugin, now);
     if (may_kick && plugin->connections.kicks.first)
         kick(plugin, KICKS_A_TICK);

@@ -88,7 +88,8 @@ static void login_draw(char *id, char *name, char *will)
                                      .expiry = expiries[rng_below(&s.rng, COUNT(expiries))],
                                      .will = rng_percent(&s.rng, 40) ? will : NULL,
                                      .will_delay = rng_percent(&s.rng, 30),
-                                     .websockets = rng_percent(&s.rng, 25)};
+                                     .websockets = rng_percent(&s.rng, 25),
+                                     .address = SIM_SOCKET};
     if (rng_percent(&s.rng, 3)) { /* without a username */
         judge.login.username = judge.login.password = NULL;
         (void)snprintf(id, SIM_TEXT_MAX, "anybody.%zu", rng_below(&s.rng, CLIENTS_A_DEVICE));

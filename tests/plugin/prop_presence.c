@@ -98,7 +98,7 @@ static const char *key_draw(const struct fleet_device *device, uint32_t *id)
 {
     *id = 0;
     if (!device->key_count || percent(8))
-        return percent(50) ? "not a key" : NULL;
+        return percent(50) ? SIM_NO_KEY : NULL;
     const struct fleet_key *key =
         &device->keys[percent(70) ? device->key_count - 1 : below(device->key_count)];
     *id = key->id;
@@ -123,7 +123,8 @@ static void come(void)
                               .expiry = expiries[below(COUNT(expiries))],
                               .will = percent(30) ? will : NULL,
                               .will_delay = percent(30),
-                              .websockets = percent(20)};
+                              .websockets = percent(20),
+                              .address = SIM_SOCKET};
     if (percent(2))
         login.username = login.password = NULL;
     witness_login(key);

@@ -268,8 +268,12 @@ static void log_in(void)
     client_id_draw(id, name);
     ask_begin();
     struct asked asked = {.id = id, .username = name, .password = password_draw(at)};
-    const struct sim_login login = {
-        .id = id, .username = name, .password = asked.password, .protocol = 4, .clean = true};
+    const struct sim_login login = {.id = id,
+                                    .username = name,
+                                    .password = asked.password,
+                                    .protocol = 4,
+                                    .clean = true,
+                                    .address = SIM_SOCKET};
     asked.answer = sim_connect(&login);
     uint64_t first = s.base.at, last = atomic_load(&s.shared->begun);
     struct seat seat = {0, 0};

@@ -54,7 +54,7 @@ struct sim_options {
     enum sim_reuse reuse;
     /* plugin_opt_presence and so on; NULL where the line is missing */
     const char *presence, *presence_topic, *presence_format, *presence_delay, *events;
-    const char *duplicate_use, *errors;
+    const char *duplicate_use, *errors, *unknown;
     /* These may be NULL. `answer` is the plugin's own. */
     void (*logged_in)(struct mosquitto *client, bool again, int answer); /* BASIC_AUTH */
     void (*checked)(struct mosquitto *client, int access, const char *topic, int answer);
@@ -79,6 +79,11 @@ struct sim_login {
     const char *address; /* NULL: some; the text has to stay */
 };
 
+/* Of the form of a key, and nobody's. */
+#define SIM_NO_KEY "devreg_0000000000000000000000000000002DlIv4"
+/* A Unix socket's: nobody's failures are counted there. */
+#define SIM_SOCKET "/run/mosquitto/socket"
+
 /* How a connection ends. SIM_LEAVE is DISCONNECT, which takes the will back. */
 enum sim_end { SIM_LEAVE, SIM_LOSE, SIM_KEEPALIVE, SIM_BREAK_PROTOCOL };
 
@@ -91,7 +96,7 @@ void sim_start(const struct sim_options *options);
 /* SIGTERM. Sessions and retained messages stay for the next sim_start, as they would in
  * mosquitto.db. */
 void sim_stop(void);
-/* Forgets them. Not while the broker runs. */
+/* Forgets them, and the log. Not while the broker runs. */
 void sim_forget(void);
 
 /* mosquitto.db: sessions and retained messages as they are now, and a broker that begins with them,

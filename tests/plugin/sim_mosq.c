@@ -14,7 +14,7 @@ enum {
     PAYLOAD_MAX = 1023,
     LOG_LINES = 100,
     LOG_LINE_MAX = 500,
-    OPTIONS = 9
+    OPTIONS = 10
 };
 
 /* All that is kept lies in fixed places, so that memory that comes and goes is the plugin's. */
@@ -46,7 +46,8 @@ static int options_fill(struct mosquitto_opt *given, const struct sim_options *o
                       {"presence_delay", options->presence_delay},
                       {"events", options->events},
                       {"duplicate_use", options->duplicate_use},
-                      {"errors", options->errors}};
+                      {"errors", options->errors},
+                      {"unknown", options->unknown}};
     int count = 0;
     for (size_t i = 0; i < OPTIONS; i++) {
         if (all[i].value)
@@ -93,6 +94,8 @@ void sim_forget(void)
 {
     assert_false(sim.runs);
     memset(retained, 0, sizeof retained);
+    memset(log_lines, 0, sizeof log_lines);
+    log_count = 0;
     sim.places_filled = false;
     sim.first_place = sim.place_count = 0;
     memset(sim.by_id, 0, sizeof sim.by_id);

@@ -99,7 +99,7 @@ static int log_in_clean(size_t at, size_t client)
 static void connect_any(void)
 {
     static const uint32_t expiries[] = {0, 1, 5, UINT32_MAX};
-    const struct sim_login login = {.password = rng_percent(&s.rng, 4) ? "wrong" : NULL,
+    const struct sim_login login = {.password = rng_percent(&s.rng, 4) ? SIM_NO_KEY : NULL,
                                     .protocol = (int)(3 + rng_below(&s.rng, 3)),
                                     .clean = rng_percent(&s.rng, 50),
                                     .expiry = expiries[rng_below(&s.rng, COUNT(expiries))],
@@ -232,7 +232,7 @@ static void use_all_places(void)
  * later. */
 static void refuse_at_all_places(void)
 {
-    const struct sim_login login = {.password = "wrong", .protocol = 5, .clean = true};
+    const struct sim_login login = {.password = SIM_NO_KEY, .protocol = 5, .clean = true};
     for (size_t i = 0; i < SIM_CLIENTS; i++)
         assert_int_equal(log_in(0, SIM_CLIENTS, login), MOSQ_ERR_AUTH);
     turn();
