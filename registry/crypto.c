@@ -1,8 +1,11 @@
 #include "registry/crypto.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 static_assert(CRYPTO_HASH_SIZE == crypto_generichash_BYTES, "BLAKE2b-256");
 static_assert(CRYPTO_KEY_SIZE == crypto_generichash_KEYBYTES, "BLAKE2b's key");
@@ -14,9 +17,25 @@ static_assert(CRYPTO_PASSWORD_MAX + 1 >= crypto_pwhash_STRBYTES - 1, "an Argon2i
 
 enum { PASSWORD_PASSES = 2, PASSWORD_MEMORY = 19 << 20 };
 
+/* libsodium ends the process where it can draw nothing, so it is tried before. */
 enum err crypto_init(void)
 {
-    return sodium_init() < 0 ? ERR_RANDOM : ERR_OK;
+    uint8_t drawn;
+    enum err e = crypto_draw(&drawn, sizeof drawn);
+    return !e && sodium_init() < 0 ? ERR_RANDOM : e;
+}
+
+enum err crypto_draw(void *out, size_t size)
+{
+    uint8_t *at = out;
+    while (size) {
+        ssize_t drawn = getrandom(at, size, 0);
+        if (drawn < 0 && errno != EINTR)
+            return ERR_RANDOM;
+        at += drawn > 0 ? drawn : 0;
+        size -= drawn > 0 ? (size_t)drawn : 0;
+    }
+    return ERR_OK;
 }
 
 void crypto_random(void *out, size_t size)
@@ -78,13 +97,31 @@ uint64_t crypto_table_hash(const void *data, size_t size,
     return hash;
 }
 
+static void base64(char *out, size_t size, const uint8_t *data, size_t count)
+{
+    (void)sodium_bin2base64(out, size, data, count, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+}
+
+/* As crypto_pwhash_str writes it, which would draw the salt by itself, and end the process where it
+ * cannot. */
 enum err crypto_password_hash(char out[static CRYPTO_PASSWORD_MAX + 1], const char *password)
 {
-    char hash[crypto_pwhash_STRBYTES];
-    if (crypto_pwhash_str(hash, password, strlen(password), PASSWORD_PASSES, PASSWORD_MEMORY) != 0)
-        return ERR_NO_MEMORY;
-    memcpy(out, hash, strlen(hash) + 1);
-    return ERR_OK;
+    enum { HASH_SIZE = 32, TEXT_MAX = 44 };
+    uint8_t salt[crypto_pwhash_argon2id_SALTBYTES], hash[HASH_SIZE];
+    char salt_text[TEXT_MAX], hash_text[TEXT_MAX];
+    enum err e = crypto_draw(salt, sizeof salt);
+    if (!e && crypto_pwhash(hash, sizeof hash, password, strlen(password), salt, PASSWORD_PASSES,
+                            PASSWORD_MEMORY, crypto_pwhash_ALG_ARGON2ID13) != 0)
+        e = ERR_NO_MEMORY;
+    if (!e) {
+        base64(salt_text, sizeof salt_text, salt, sizeof salt);
+        base64(hash_text, sizeof hash_text, hash, sizeof hash);
+        snprintf(out, CRYPTO_PASSWORD_MAX + 1, "$argon2id$v=19$m=%d,t=%d,p=1$%s$%s",
+                 PASSWORD_MEMORY / 1024, PASSWORD_PASSES, salt_text, hash_text);
+    }
+    sodium_memzero(hash, sizeof hash);
+    sodium_memzero(hash_text, sizeof hash_text);
+    return e;
 }
 
 bool crypto_password_verify(const char *hash, const char *password)

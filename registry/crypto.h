@@ -23,6 +23,11 @@ enum {
 /* ERR_RANDOM where libsodium cannot start. May be repeated. */
 MUST_CHECK enum err crypto_init(void);
 
+/* Random bytes for secrets and for what is stored. ERR_RANDOM. */
+MUST_CHECK enum err crypto_draw(void *out, size_t size);
+
+/* The same by libsodium, which ends the process where there are none: for what cannot fail, right
+ * after crypto_init. */
 void crypto_random(void *out, size_t size);
 
 /* A fair number below `limit`. */

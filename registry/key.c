@@ -32,11 +32,14 @@ static void write_check(char out[static CHECK_SIZE], const char *text)
 
 /* Six random bits are a digit, or drawn again where they are 62 or 63, so each digit is as likely
  * as any other. Drawn many at a time: each draw is a system call. */
-static void write_body(char out[static BODY_SIZE])
+static enum err write_body(char out[static BODY_SIZE])
 {
     uint8_t drawn[DRAW_SIZE];
+    enum err e = ERR_OK;
     for (size_t done = 0; done < BODY_SIZE;) {
-        crypto_random(drawn, sizeof drawn);
+        e = crypto_draw(drawn, sizeof drawn);
+        if (e)
+            break;
         for (size_t i = 0; i < sizeof drawn && done < BODY_SIZE; i++) {
             unsigned value = drawn[i] & 63U;
             if (value < 62)
@@ -44,14 +47,20 @@ static void write_body(char out[static BODY_SIZE])
         }
     }
     crypto_wipe(drawn, sizeof drawn);
+    return e;
 }
 
-void key_generate(char text[static KEY_TEXT_SIZE + 1])
+enum err key_generate(char text[static KEY_TEXT_SIZE + 1])
 {
     memcpy(text, prefix, PREFIX_SIZE);
-    write_body(text + PREFIX_SIZE);
+    enum err e = write_body(text + PREFIX_SIZE);
+    if (e) {
+        crypto_wipe(text, KEY_TEXT_SIZE + 1);
+        return e;
+    }
     write_check(text + PREFIX_SIZE + BODY_SIZE, text);
     text[KEY_TEXT_SIZE] = '\0';
+    return ERR_OK;
 }
 
 bool key_well_formed(const char *text)

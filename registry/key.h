@@ -18,8 +18,8 @@
 
 enum { KEY_TEXT_SIZE = 43, KEY_HASH_SIZE = CRYPTO_HASH_SIZE };
 
-/* Makes a new key. The caller shows `text` once and wipes it. */
-void key_generate(char text[static KEY_TEXT_SIZE + 1]);
+/* Makes a new key. The caller shows `text` once and wipes it. ERR_RANDOM; then `text` is "". */
+enum err key_generate(char text[static KEY_TEXT_SIZE + 1]);
 
 /* Has `text` the form of a key, the CRC-32 included? */
 bool key_well_formed(const char *text);

@@ -331,14 +331,16 @@ enum err registry_first_records(struct txn *txn, void *context)
     uint8_t secret[CRYPTO_KEY_SIZE];
     struct role role;
     struct log_entry entry = {.seq = 1, .time = first->now, .verb = LOG_INIT, .kind = LOG_BULK};
-    crypto_random(secret, sizeof secret);
+    enum err e = crypto_draw(secret, sizeof secret);
+    if (e)
+        return e;
     secret_put(txn, secret);
     crypto_wipe(secret, sizeof secret);
     number_put(txn, &count, 0);
     role_init(&role, DEFAULT_ROLE);
     role.version = 1;
     role.created = role.changed = first->now;
-    enum err e = rules_set(&role.rules, EFFECT_ALLOW, ACTION_ALL, "devices/%u/#", NULL);
+    e = rules_set(&role.rules, EFFECT_ALLOW, ACTION_ALL, "devices/%u/#", NULL);
     if (!e)
         role_insert(txn, &role);
     role_clear(&role);

@@ -29,7 +29,7 @@ struct check {
     struct role_counts holders;
     uint64_t generation; /* the highest of any device */
     uint64_t records;
-    bool out_of_memory;
+    enum err error;          /* the first that tells nothing of a record: the system failed */
     uint64_t device_records; /* damaged ones too */
     uint64_t count;          /* of devices, as it is recorded */
     bool has_count;
@@ -57,6 +57,15 @@ static void find(struct check *check, struct bytes key, const char *problem)
     check->report(check->context, what, problem);
 }
 
+/* Does `e` tell that the record is missing or bad? Any other error ends the check. */
+static bool is_bad(struct check *check, enum err e)
+{
+    bool bad = e == ERR_NOT_FOUND || e == ERR_DAMAGED || e == ERR_TOO_NEW || e == ERR_INVALID;
+    if (e && !bad && !check->error)
+        check->error = e;
+    return bad;
+}
+
 static bool key_is(struct bytes key, enum record_kind kind, const char *name)
 {
     const struct key_text expected = key_of_name(kind, name);
@@ -68,21 +77,24 @@ static void check_device(struct check *check, struct bytes key, struct bytes rec
     struct device device;
     uint64_t count;
     check->result->devices++;
-    if (device_decode(&device, record)) {
+    enum err e = device_decode(&device, record);
+    if (is_bad(check, e))
         find(check, key, "does not decode" DAMAGED_DEVICE);
+    if (e)
         return;
-    }
     if (!key_is(key, KIND_DEVICE, device.id))
         find(check, key, "stands under another device's name" RESTORE);
     if (!device_plausible(&device))
         find(check, key, "holds a name or a text that no device can have" RESTORE);
     for (size_t i = 0; i < device.role_count; i++) {
-        if (registry_role_holders(check->registry, device.roles[i], &count) != ERR_OK)
+        if (is_bad(check, registry_role_holders(check->registry, device.roles[i], &count)))
             find(check, key, "holds a role that is not there, so it is denied everything" RESTORE);
     }
     if (device.generation > check->generation)
         check->generation = device.generation;
-    check->out_of_memory |= role_counts_add(&check->holders, &device) != ERR_OK;
+    e = role_counts_add(&check->holders, &device);
+    if (e && !check->error)
+        check->error = e;
     device_clear(&device);
 }
 
@@ -91,13 +103,14 @@ static void check_role(struct check *check, struct bytes key, struct bytes recor
     struct role role;
     uint64_t count;
     check->result->roles++;
-    if (role_decode(&role, record)) {
+    enum err e = role_decode(&role, record);
+    if (is_bad(check, e))
         find(check, key, "does not decode" DAMAGED_ROLE);
+    if (e)
         return;
-    }
     if (!key_is(key, KIND_ROLE, role.name))
         find(check, key, "stands under another role's name" RESTORE);
-    if (registry_role_holders(check->registry, role.name, &count) != ERR_OK)
+    if (is_bad(check, registry_role_holders(check->registry, role.name, &count)))
         find(check, key, "has no count of its holders" RECOUNT);
     role_clear(&role);
 }
@@ -124,7 +137,8 @@ static void check_holders(struct check *check, struct bytes key, struct bytes re
     uint64_t said = unpack_number(&u, UINT64_MAX);
     memcpy(role, key.data + 1, key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX);
     const struct key_text of = key_of_name(KIND_ROLE, role);
-    if (txn_get(check->registry->txn, key_bytes(&of), &record) == ERR_NOT_FOUND)
+    enum err e = txn_get(check->registry->txn, key_bytes(&of), &record);
+    if (is_bad(check, e) && e == ERR_NOT_FOUND)
         find(check, key, "is of a role that is not there" RECOUNT);
     else if (!unpack_done(&u) || said != role_counts_get(&check->holders, role))
         find(check, key, "is wrong" RECOUNT);
@@ -205,6 +219,8 @@ static enum err check_kind(struct check *check, uint8_t kind)
             find(check, after, damaged_problem(kind));
         else
             check_record(check, after, record);
+        if (check->error)
+            return check->error;
     }
 }
 
@@ -218,11 +234,13 @@ static enum err check_all(struct check *check)
     if (!check->has_count || check->count != check->device_records)
         find(check, (struct bytes){(const uint8_t[]){KIND_COUNT}, 1}, "is wrong" RECOUNT);
     uint64_t generation;
-    if (generation_read(check->registry, &generation) != ERR_DAMAGED &&
-        generation < check->generation)
+    enum err e = generation_read(check->registry, &generation);
+    if (e && e != ERR_DAMAGED)
+        return e;
+    if (!e && generation < check->generation)
         find(check, (struct bytes){(const uint8_t[]){KIND_GENERATION}, 1},
              "is below that of a device" RECOUNT);
-    return check->out_of_memory ? ERR_NO_MEMORY : ERR_OK;
+    return ERR_OK;
 }
 
 enum err registry_check(struct registry *registry, struct registry_check *result,

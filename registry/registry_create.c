@@ -28,16 +28,22 @@ static enum err sync_above(const char *path)
     return e;
 }
 
-/* Makes the directory with that owner, or finds one. */
+/* Makes the directory with that owner, or finds one. After an error there is none that was not
+ * there: it would be taken for somebody's own choice of modes. */
 static enum err directory_make(const char *path, uid_t uid, gid_t gid, bool *made)
 {
     *made = mkdir(path, 0700) == 0;
     if (!*made)
         return errno == EEXIST ? ERR_OK : err_from_errno(errno);
     bool mine = uid == geteuid() && gid == getegid();
-    if (!mine && chown(path, uid, gid) != 0)
-        return err_from_errno(errno);
-    return chmod(path, 0750) == 0 ? sync_above(path) : err_from_errno(errno);
+    enum err e = ERR_OK;
+    if ((!mine && chown(path, uid, gid) != 0) || chmod(path, 0750) != 0)
+        e = err_from_errno(errno);
+    if (!e)
+        e = sync_above(path);
+    if (e)
+        (void)rmdir(path);
+    return e;
 }
 
 /* May the directory become a registry's? ERR_EXISTS where one is there, ERR_INVALID where it holds
@@ -50,7 +56,7 @@ static enum err directory_free(const char *path)
     const struct dirent *entry;
     if (!dir)
         return err_from_errno(errno);
-    while ((entry = readdir(dir)) && e != ERR_EXISTS) {
+    while (e != ERR_EXISTS && (errno = 0, entry = readdir(dir))) {
         bool known = strncmp(entry->d_name, ".new-", 5) == 0;
         for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
             known |= strcmp(entry->d_name, fine[i]) == 0;
@@ -59,6 +65,8 @@ static enum err directory_free(const char *path)
         else if (!known)
             e = ERR_INVALID;
     }
+    if (e != ERR_EXISTS && errno)
+        e = err_from_errno(errno);
     (void)closedir(dir);
     return e;
 }

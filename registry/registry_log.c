@@ -33,17 +33,18 @@ enum err registry_log_old(struct registry *registry, int64_t before, uint64_t ke
 void registry_log_cut(struct registry *registry, uint64_t last)
 {
     const struct key_text end = key_of_entry(last);
+    struct key_text copy = {.size = 0};
     struct bytes key, record;
-    for (;;) {
-        enum err e = txn_next(registry->txn, KIND_LOG, (struct bytes){0}, &key, &record);
+    for (;;) { /* goes on behind the last one, which is still there where the scope has failed */
+        enum err e = txn_next(registry->txn, KIND_LOG, key_bytes(&copy), &key, &record);
         if (e && e != ERR_DAMAGED) {
             if (e != ERR_NOT_FOUND)
                 txn_fail(registry->txn, e);
             return;
         }
-        struct key_text copy = {.size = key.size};
         if (key.size > KEY_MAX)
             return; /* no entry, and `devreg check` names it */
+        copy.size = key.size;
         memcpy(copy.data, key.data, key.size);
         if (memcmp(copy.data, end.data, LOG_KEY_SIZE) > 0)
             return;

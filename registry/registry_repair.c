@@ -72,18 +72,24 @@ static enum err drop_counts(struct registry *registry)
         memcpy(at.data, key.data, key.size);
         struct key_text of = at;
         of.data[0] = KIND_ROLE;
-        if (txn_get(registry->txn, key_bytes(&of), &role) == ERR_NOT_FOUND)
+        e = txn_get(registry->txn, key_bytes(&of), &role);
+        if (e == ERR_NOT_FOUND)
             txn_delete(registry->txn, key_bytes(&at));
+        else if (e && e != ERR_DAMAGED)
+            return e;
     }
 }
 
 /* One that is damaged, or too low, is the highest of any device: the next one is above it. */
-static void mend_generation(struct registry *registry, uint64_t highest)
+static enum err mend_generation(struct registry *registry, uint64_t highest)
 {
     uint64_t generation;
     enum err e = generation_read(registry, &generation);
+    if (e && e != ERR_DAMAGED)
+        return e;
     if (e || generation < highest)
         generation_write(registry, highest);
+    return ERR_OK;
 }
 
 enum err registry_recount(struct registry *registry)
@@ -97,7 +103,7 @@ enum err registry_recount(struct registry *registry)
         e = drop_counts(registry);
     if (!e) {
         number_put(registry->txn, &key, census.devices);
-        mend_generation(registry, census.generation);
+        e = mend_generation(registry, census.generation);
     }
     role_counts_clear(&census.holders);
     return keep(registry, e);

@@ -64,6 +64,13 @@ static enum err hold_old(struct registry **old, const char *dir,
     return lost ? ERR_OK : e;
 }
 
+/* Of what is not there, or damaged, nothing is known. Any other error may hide what is. */
+static bool says_nothing(enum err e)
+{
+    return e == ERR_NOT_FOUND || e == ERR_NO_REGISTRY || e == ERR_DAMAGED || e == ERR_BROKEN ||
+           e == ERR_TOO_NEW || e == ERR_OTHER_STORE || e == ERR_PERMISSION || e == ERR_FILESYSTEM;
+}
+
 static enum err raise_generation(struct registry *copy, uint64_t to)
 {
     uint64_t generation;
@@ -82,14 +89,15 @@ static uint32_t highest_credential(const struct presence *seen)
     return highest;
 }
 
-static void raise_credential(struct registry *copy, const char *id, const struct presence *seen)
+static enum err raise_credential(struct registry *copy, const char *id, const struct presence *seen)
 {
     const struct key_text key = key_of_name(KIND_DEVICE, id);
     const uint32_t highest = highest_credential(seen);
     struct pack pack = {0};
     struct device device;
-    if (registry_get_device(copy, id, &device) != ERR_OK)
-        return;
+    enum err e = registry_get_device(copy, id, &device);
+    if (e)
+        return says_nothing(e) ? ERR_OK : e;
     if (device.generation == seen->generation && device.next_credential <= highest &&
         highest < UINT32_MAX) {
         device.next_credential = highest + 1;
@@ -97,9 +105,10 @@ static void raise_credential(struct registry *copy, const char *id, const struct
         put_packed(copy->txn, &key, &pack);
     }
     device_clear(&device);
+    return ERR_OK;
 }
 
-/* One that cannot be read knows nothing. */
+/* One that is lost knows nothing. */
 static enum err heed_presence(struct registry *copy, const char *dir)
 {
     struct store *store;
@@ -107,9 +116,10 @@ static enum err heed_presence(struct registry *copy, const char *dir)
     struct presence seen;
     char device[DEVICE_ID_MAX + 1] = "";
     uint64_t generation = 0;
-    if (store_open(&store, dir, STORE_PRESENCE, STORE_READ) != ERR_OK)
-        return ERR_OK;
-    enum err e = txn_reader(&txn, store);
+    enum err e = store_open(&store, dir, STORE_PRESENCE, STORE_READ);
+    if (e)
+        return says_nothing(e) ? ERR_OK : e;
+    e = txn_reader(&txn, store);
     if (!e)
         e = txn_renew(txn);
     while (!e || e == ERR_DAMAGED) {
@@ -117,11 +127,11 @@ static enum err heed_presence(struct registry *copy, const char *dir)
         if (e)
             continue;
         generation = seen.generation > generation ? seen.generation : generation;
-        raise_credential(copy, device, &seen);
+        e = raise_credential(copy, device, &seen);
     }
     txn_close(txn);
     store_close(store);
-    return raise_generation(copy, generation);
+    return says_nothing(e) ? raise_generation(copy, generation) : e;
 }
 
 /* Notes it in the copy's log, and which numbers were given out. */
@@ -130,9 +140,10 @@ static enum err mark(struct replacement *replacement, struct registry *old, cons
 {
     uint64_t before = 0;
     struct registry *copy = replacement->copy;
-    if (old && generation_read(old, &before) != ERR_OK)
-        before = 0; /* it is damaged there */
-    enum err e = registry_write(copy, note->who, note->now);
+    enum err e = old ? generation_read(old, &before) : ERR_OK;
+    if (e && !says_nothing(e))
+        return e;
+    e = registry_write(copy, note->who, note->now);
     if (e)
         return e;
     e = raise_generation(copy, before);
@@ -152,7 +163,7 @@ static enum err switch_files(struct replacement *replacement, const struct store
     if (e)
         return e;
     replacement->old_lock = openat(place.fd, "lock.mdb", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    e = store_dir_replace(&place, replacement->part, files);
+    e = store_dir_replace(&place, replacement->part, files, &replacement->synced);
     return store_dir_end(&place, e);
 }
 

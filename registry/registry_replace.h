@@ -19,6 +19,7 @@ struct replacement {
     char *part;      /* the folder beside; NULL for none */
     int file;        /* its data.mdb, to be written; -1 once that is done */
     struct registry *copy;
+    bool synced;  /* what was put in place: it would outlive a power cut */
     int old_lock; /* the lock file of the registry that was replaced; -1 for none */
 };
 

@@ -15,7 +15,7 @@
 #include "registry/store_dir.h"
 
 enum {
-    READERS = 254, /* the same for every opener: the first one's number rules */
+    READERS = 254, /* the same for every opener: the first one's number rules; see store_dir.c */
     OPEN_TRIES = 5,
     UUID_SIZE = 16,
     SMALLEST_PAGE = 4096,
@@ -280,6 +280,8 @@ static MDB_val to_val(struct bytes bytes)
 enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
 {
     MDB_val k = to_val(key), value;
+    if (txn->error) /* what was put before may be missing */
+        return txn->error;
     if (!key_fits(key))
         return ERR_NOT_FOUND;
     int code = mdb_get(txn->mdb, txn->store->dbi, &k, &value);
@@ -403,6 +405,8 @@ enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct byte
 {
     bool first = after.size == 0;
     MDB_val from = first ? (MDB_val){1, &kind} : to_val(after), k = from, value = {0, NULL};
+    if (txn->error) /* or who deletes what it finds would find the same one for ever */
+        return txn->error;
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS)
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
@@ -421,17 +425,21 @@ enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key, struct bytes
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS) {
         code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
-        code = mdb_cursor_get(txn->cursor, &k, &value, code ? MDB_LAST : MDB_PREV);
+        if (code == MDB_SUCCESS || code == MDB_NOTFOUND)
+            code = mdb_cursor_get(txn->cursor, &k, &value, code ? MDB_LAST : MDB_PREV);
     }
     return lend(txn, code, kind, k, value, key, record);
 }
 
-static void meta_put(struct txn *txn, enum store_kind kind)
+static enum err meta_put(struct txn *txn, enum store_kind kind)
 {
     uint8_t uuid[UUID_SIZE];
     struct pack pack = {0};
-    crypto_random(uuid, sizeof uuid);
-    crypto_random(txn->store->mac_key, sizeof txn->store->mac_key);
+    enum err e = crypto_draw(uuid, sizeof uuid);
+    if (!e)
+        e = crypto_draw(txn->store->mac_key, sizeof txn->store->mac_key);
+    if (e)
+        return e;
     pack_text(&pack, magic);
     pack_number(&pack, STORE_FORMAT);
     pack_number(&pack, kind);
@@ -442,6 +450,7 @@ static void meta_put(struct txn *txn, enum store_kind kind)
     else
         txn_put(txn, meta_key, (struct bytes){pack.data, pack.size});
     pack_free(&pack);
+    return ERR_OK;
 }
 
 static enum err meta_read(struct txn *txn, enum store_kind kind)
@@ -469,16 +478,17 @@ static enum err meta_read(struct txn *txn, enum store_kind kind)
 }
 
 /* Is the file as long as its pages in use? A shorter one would end the process at a read. */
-static bool file_complete(MDB_env *env)
+static enum err check_length(MDB_env *env, int fd)
 {
     MDB_envinfo info;
     MDB_stat stat_;
     struct stat file;
-    int fd;
-    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_) || mdb_env_get_fd(env, &fd) ||
-        fstat(fd, &file) != 0)
-        return false;
-    return (uint64_t)file.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+    if (fstat(fd, &file) != 0)
+        return err_from_errno(errno);
+    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_))
+        return ERR_IO;
+    bool whole = (uint64_t)file.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+    return whole ? ERR_OK : ERR_DAMAGED;
 }
 
 static enum err env_open(struct store *store, const char *path, unsigned flags)
@@ -497,8 +507,8 @@ static enum err env_open(struct store *store, const char *path, unsigned flags)
     if (!code && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) /* LMDB 0.9.24 leaves it to children */
         code = errno;
     enum err e = from_lmdb(code);
-    if (!e && !file_complete(store->env))
-        e = ERR_DAMAGED;
+    if (!e)
+        e = check_length(store->env, fd);
     if (e) {
         mdb_env_close(store->env);
         store->env = NULL;
@@ -596,8 +606,11 @@ static enum err open_in(struct store **out, const struct store_dir *place, const
     enum err e = store_dir_files(place, &wanted.files);
     if (!e) {
         e = open_again(out, &wanted);
-        if (e == ERR_NOT_FOUND)
-            e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, wait, &wanted);
+        if (e == ERR_NOT_FOUND) {
+            e = store_dir_fill_lock(&place);
+            if (!e)
+                e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, wait, &wanted);
+        }
     }
     return e;
 }
@@ -740,7 +753,7 @@ static enum err write_first(const char *dir, enum store_kind kind,
     if (!e && txn) { /* a linter does not see that these go together */
         e = from_lmdb(mdb_dbi_open(txn->mdb, NULL, 0, &store.dbi));
         if (!e)
-            meta_put(txn, kind);
+            e = meta_put(txn, kind);
         if (!e && fill)
             e = fill(txn, context);
         if (e)

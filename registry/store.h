@@ -102,9 +102,9 @@ void txn_close(struct txn *txn); /* NULL is fine */
 /* The commit that the open scope sees. */
 uint64_t txn_id(const struct txn *txn);
 
-/* A write scope. It waits for other writers. It keeps its first error: puts after it do nothing and
- * txn_commit aborts and returns it. Both ways of ending free it. txn_commit returns ERR_OK when the
- * changes are on the disk. */
+/* A write scope. It waits for other writers. It keeps its first error: puts after it do nothing,
+ * txn_get and txn_next say it, and txn_commit aborts and returns it. Both ways of ending free it.
+ * txn_commit returns ERR_OK when the changes are on the disk. */
 MUST_CHECK enum err txn_write(struct txn **txn, struct store *store);
 MUST_CHECK enum err txn_commit(struct txn *txn);
 void txn_abort(struct txn *txn); /* NULL is fine */

@@ -10,7 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 500 /* of 10 ms each */, SMALLEST_FILE = 2 * 4096, DIR_PATH_MAX = 4096 };
+enum {
+    LOCK_TRIES = 500,       /* of 10 ms each */
+    LOCK_FILE_SIZE = 16384, /* of LMDB's for 254 readers, as store.c has them */
+    SMALLEST_FILE = 2 * 4096,
+    DIR_PATH_MAX = 4096
+};
 
 enum err err_from_errno(int code)
 {
@@ -102,6 +107,16 @@ enum err store_dir_begin(struct store_dir *place, const char *dir, bool wait)
     return e ? store_dir_end(place, e) : ERR_OK;
 }
 
+/* LMDB leaves holes in its lock file, and writes there through memory, which on a full disk is
+ * SIGBUS. So the holes get their blocks before. Where the file system cannot do that, they stay;
+ * where there is no room for them, that is said. */
+static enum err lock_file_fill(int fd)
+{
+    bool filled = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_FILE_SIZE) == 0;
+    enum err e = filled ? ERR_OK : err_from_errno(errno);
+    return e == ERR_FULL ? e : ERR_OK;
+}
+
 static enum err lock_file_renew(int dir, const struct stat *data)
 {
     int fd = openat(dir, "lock.mdb", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -136,6 +151,19 @@ enum err store_dir_files(const struct store_dir *place, struct store_marks *mark
     }
     if (!e)
         *marks = (struct store_marks){data.st_dev, lock.st_dev, data.st_ino, lock.st_ino};
+    return e;
+}
+
+enum err store_dir_fill_lock(const struct store_dir *place)
+{
+    struct stat lock;
+    if (lock_file_look(place->fd, &lock) == ERR_OK && lock.st_blocks * 512 >= LOCK_FILE_SIZE)
+        return ERR_OK;
+    int fd = openat(place->fd, "lock.mdb", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return ERR_OK; /* LMDB will say why, if it needs it */
+    enum err e = lock_file_fill(fd);
+    (void)close(fd);
     return e;
 }
 
@@ -193,6 +221,7 @@ void store_dir_drop_part(char *part)
     free(part);
 }
 
+/* Only the lock file may be a new one. */
 static enum err give(int dir, const char *name, const struct store_files *files, mode_t mode,
                      int flags)
 {
@@ -200,9 +229,12 @@ static enum err give(int dir, const char *name, const struct store_files *files,
     if (fd < 0)
         return err_from_errno(errno);
     bool mine = files->uid == geteuid() && files->gid == getegid();
-    bool done = (mine || fchown(fd, files->uid, files->gid) == 0) && fchmod(fd, mode) == 0 &&
-                fsync(fd) == 0;
+    bool done = (mine || fchown(fd, files->uid, files->gid) == 0) && fchmod(fd, mode) == 0;
     enum err e = done ? ERR_OK : err_from_errno(errno);
+    if (!e && flags & O_CREAT)
+        e = lock_file_fill(fd);
+    if (!e && fsync(fd) != 0)
+        e = err_from_errno(errno);
     (void)close(fd);
     return e;
 }
@@ -229,8 +261,10 @@ enum err store_dir_adopt(const struct store_dir *place, const char *part,
         e = give(place->fd, "lock.mdb", files, files->lock_mode, O_CREAT | O_EXCL);
     if (!e && linkat(fd, "data.mdb", place->fd, "data.mdb", 0) != 0)
         e = errno == EEXIST ? ERR_EXISTS : err_from_errno(errno);
-    if (!e && fsync(place->fd) != 0)
+    if (!e && fsync(place->fd) != 0) {
         e = err_from_errno(errno);
+        (void)unlinkat(place->fd, "data.mdb", 0); /* it might not outlive a power cut */
+    }
     (void)close(fd);
     return e;
 }
@@ -241,12 +275,12 @@ enum err store_dir_adopt(const struct store_dir *place, const char *part,
 static enum err move_both(int from, int to)
 {
     bool moved = renameat(from, "lock.mdb", to, "lock.mdb") == 0 &&
-                 renameat(from, "data.mdb", to, "data.mdb") == 0 && fsync(to) == 0;
+                 renameat(from, "data.mdb", to, "data.mdb") == 0;
     return moved ? ERR_OK : err_from_errno(errno);
 }
 
 enum err store_dir_replace(const struct store_dir *place, const char *part,
-                           const struct store_files *files)
+                           const struct store_files *files, bool *synced)
 {
     int fd = open(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -256,6 +290,8 @@ enum err store_dir_replace(const struct store_dir *place, const char *part,
         e = give(fd, "lock.mdb", files, files->lock_mode, O_CREAT);
     if (!e)
         e = move_both(fd, place->fd);
+    if (!e)
+        *synced = fsync(place->fd) == 0;
     (void)close(fd);
     return e;
 }

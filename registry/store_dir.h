@@ -39,6 +39,10 @@ struct store_marks {
  * group of data.mdb, where somebody deleted it. */
 MUST_CHECK enum err store_dir_files(const struct store_dir *place, struct store_marks *marks);
 
+/* Gives all of lock.mdb its place on the disk: see store_dir.c. ERR_FULL. Not where this process
+ * has the store open: LMDB's locks would be gone. */
+MUST_CHECK enum err store_dir_fill_lock(const struct store_dir *place);
+
 /* Do these files still lie in `dir`? In doubt yes: also where only lock.mdb is gone, which the next
  * opener makes anew. Two system calls. */
 bool store_dir_has(const char *dir, const struct store_marks *marks);
@@ -53,9 +57,9 @@ MUST_CHECK enum err store_dir_adopt(const struct store_dir *place, const char *p
                                     const struct store_files *files);
 
 /* The same in the place of the files that are there, if any. Whoever has those open keeps them, and
- * finds out by store_dir_has. */
+ * finds out by store_dir_has. `*synced` tells whether it would outlive a power cut. */
 MUST_CHECK enum err store_dir_replace(const struct store_dir *place, const char *part,
-                                      const struct store_files *files);
+                                      const struct store_files *files, bool *synced);
 
 /* Removes it with the files of a store that it may hold. Safe in the handler of a signal. */
 void store_dir_empty_part(const char *part);
