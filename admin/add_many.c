@@ -127,7 +127,7 @@ static enum status number(struct many *many)
         return status;
     struct device device;
     progress_step(&many->progress, STEP_READ, count);
-    for (unsigned long i = 1; i <= count; i++) {
+    for (unsigned long i = 1; i <= count && !many->batch.error; i++) {
         int size = snprintf(id, sizeof id, "%s%lu", prefix, start + i - 1);
         if (size < 0 || (size_t)size >= sizeof id || !device_id_valid(id))
             return complain(call, STATUS_MISUSE,
@@ -140,7 +140,7 @@ static enum status number(struct many *many)
         device_clear(&device);
         progress_show(&many->progress, i, i);
     }
-    return STATUS_DONE;
+    return complain_err(call, many->batch.error);
 }
 
 /* The good lines are known, and why the others are bad. */
@@ -173,18 +173,20 @@ static enum status refuse(struct many *many)
                     batch->count && !keep_going ? ", or add the others with --keep-going" : "");
 }
 
-static bool make_key(struct many *many, struct batch_entry *entry)
+static enum status make_key(struct many *many, struct batch_entry *entry, bool *fine)
 {
     char id[DEVICE_ID_MAX + 1], key[KEY_TEXT_SIZE + 1];
     struct credential credential = {.id = 1};
     batch_id(entry, id);
-    key_credential(many->call, id, &credential, key);
+    enum status status = key_credential(many->call, id, &credential, key);
+    if (status)
+        return status;
     memcpy(entry->hash, credential.secret, KEY_HASH_SIZE);
     entry->has_key = true;
-    bool fine = key_file_add(&many->keys, id, credential.id, key);
+    *fine = key_file_add(&many->keys, id, credential.id, key);
     crypto_wipe(key, sizeof key);
     crypto_wipe(&credential, sizeof credential);
-    return fine;
+    return STATUS_DONE;
 }
 
 static enum status make_keys(struct many *many)
@@ -195,7 +197,9 @@ static enum status make_keys(struct many *many)
     for (struct batch_entry *entry = many->batch.first; entry && fine; entry = entry->next) {
         if (entry->refused)
             continue;
-        fine = make_key(many, entry);
+        enum status status = make_key(many, entry, &fine);
+        if (status)
+            return status;
         done++;
         progress_show(&many->progress, done, done);
     }

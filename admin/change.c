@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/complain.h"
+#include "admin/json.h"
 #include "admin/lookup.h"
 
 void change_hold_stops(bool hold)
@@ -28,10 +29,18 @@ enum status change_begin(struct call *call)
     return complain_err(call, e);
 }
 
+void change_made(struct call *call)
+{
+    call->changed = true;
+    memory_out_later("the change itself was made; see 'devreg log'");
+}
+
 enum status change_keep(struct call *call)
 {
     enum err e = registry_commit(call->registry);
     change_hold_stops(false);
+    if (!e)
+        change_made(call);
     return complain_err(call, e);
 }
 

@@ -21,6 +21,9 @@ MUST_CHECK enum status change_commit(struct call *call, enum log_verb verb, enum
 /* The same for what was logged already. */
 MUST_CHECK enum status change_keep(struct call *call);
 
+/* Something was changed, and is on the disk: whatever fails from now on, that is said. */
+void change_made(struct call *call);
+
 /* Ends a scope that changed nothing. */
 void change_end(struct call *call);
 

@@ -58,7 +58,7 @@ enum status many_asked(struct call *call, bool *many)
 }
 
 /* A complaint that does not say of which device it is. */
-static void complaint_name(struct call *call, const char *id)
+static void complaint_name(struct call *call, enum status status, const char *id)
 {
     char text[COMPLAINT_MAX + 1];
     size_t length = strlen(id);
@@ -66,7 +66,7 @@ static void complaint_name(struct call *call, const char *id)
         return;
     memcpy(text, call->complaint, sizeof text);
     call->complaint[0] = '\0';
-    (void)complain(call, STATUS_NO, "%s: %.*s", id, COMPLAINT_MAX - DEVICE_ID_MAX - 10, text);
+    (void)complain(call, status, "%s: %.*s", id, COMPLAINT_MAX - DEVICE_ID_MAX - 10, text);
 }
 
 static enum outcome edit(struct many *many, struct device *device, const struct presence_view *view,
@@ -75,8 +75,10 @@ static enum outcome edit(struct many *many, struct device *device, const struct 
     struct call *call = many->call;
     call->detail[0] = '\0';
     enum outcome outcome = many->change->edit(call, device, view, pick, many->change->context);
-    if (outcome == OUTCOME_FAILED)
-        complaint_name(call, device->id);
+    if (outcome == OUTCOME_REFUSED || outcome == OUTCOME_FAILED) {
+        many->status = outcome == OUTCOME_FAILED ? STATUS_FAILED : STATUS_NO;
+        complaint_name(call, many->status, device->id);
+    }
     if (outcome == OUTCOME_CHANGED && !*many->detail)
         memcpy(many->detail, call->detail, sizeof many->detail);
     return outcome;
@@ -97,11 +99,9 @@ static bool select_one(struct walk *walk, struct device *device, const struct no
     case OUTCOME_REVOKED:
         many->revoked++;
         return true;
-    case OUTCOME_FAILED:
-        break;
+    default:
+        return false;
     }
-    many->status = STATUS_NO;
-    return false;
 }
 
 static bool select_pause(struct walk *walk, uint64_t seen)
@@ -138,10 +138,13 @@ static enum status make_keys(struct many *many)
     char key[KEY_TEXT_SIZE + 1];
     uint64_t done = 0;
     bool fine = true;
+    enum status status = STATUS_DONE;
     progress_step(&many->progress, STEP_KEYS, many->picks.count);
     for (struct pick *pick = many->picks.first; pick && fine; pick = pick->next) {
         struct credential credential = {.id = pick->credential};
-        key_credential(many->call, pick->id, &credential, key);
+        status = key_credential(many->call, pick->id, &credential, key);
+        if (status)
+            break;
         memcpy(pick->hash, credential.secret, KEY_HASH_SIZE);
         crypto_wipe(&credential, sizeof credential);
         fine = key_file_add(&many->keys, pick->id, pick->credential, key);
@@ -149,7 +152,7 @@ static enum status make_keys(struct many *many)
         progress_show(&many->progress, done, done);
     }
     crypto_wipe(key, sizeof key);
-    return key_file_sync(many->call, &many->keys);
+    return status ? status : key_file_sync(many->call, &many->keys);
 }
 
 /* Is it still the device that was confirmed? One that gets a new key has to be just as it was,
@@ -175,8 +178,8 @@ static enum err put(struct many *many, struct registry_bulk *bulk, struct device
     switch (edit(many, device, view, pick)) {
     case OUTCOME_CHANGED:
         return registry_bulk_put(bulk, device, &before);
+    case OUTCOME_REFUSED:
     case OUTCOME_FAILED:
-        many->status = STATUS_NO;
         break;
     default:
         many->moved++;

@@ -22,7 +22,8 @@ enum outcome {
     OUTCOME_CHANGED,
     OUTCOME_SAME,    /* it is so already */
     OUTCOME_REVOKED, /* it cannot be, since it is revoked for good */
-    OUTCOME_FAILED   /* it cannot be: a complaint, and nothing is changed */
+    OUTCOME_REFUSED, /* it cannot be: a complaint, and nothing is changed */
+    OUTCOME_FAILED   /* the same, but the system failed */
 };
 
 struct many_change {

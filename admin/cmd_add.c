@@ -72,8 +72,7 @@ static enum status take_credential(struct call *call, struct device *device,
     detail_add(call, "%s %u", credential_kind_name(credential), (unsigned)credential->id);
     if (password)
         return password_credential(call, credential);
-    key_credential(call, device->id, credential, key);
-    return STATUS_DONE;
+    return key_credential(call, device->id, credential, key);
 }
 
 static enum status store_device(struct call *call, struct device *device)

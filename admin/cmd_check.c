@@ -3,6 +3,7 @@
  * ones? */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/change.h"
 #include "admin/complain.h"
@@ -103,6 +104,12 @@ static enum status repair(struct call *call)
     return status;
 }
 
+static void complaint_add(struct call *call, const char *more)
+{
+    size_t used = strlen(call->complaint);
+    snprintf(call->complaint + used, sizeof call->complaint - used, "%s", more);
+}
+
 /* One that is there and cannot be opened is a finding, and no end of the check. */
 static enum status check_registry(struct check *check)
 {
@@ -121,8 +128,12 @@ static enum status check_registry(struct check *check)
         e = registry_check(call->registry, &check->registry, add_finding, &check->findings);
         registry_end(call->registry);
     }
-    if (status || (e != ERR_DAMAGED && e != ERR_BROKEN && e != ERR_TOO_NEW))
-        return status ? status : complain_err(call, e);
+    if (!status && e != ERR_DAMAGED && e != ERR_BROKEN && e != ERR_TOO_NEW)
+        status = complain_err(call, e);
+    if (status && call->changed)
+        complaint_add(call, "; the repair itself was made");
+    if (status || !e)
+        return status;
     snprintf(problem, sizeof problem, "cannot be opened: %s; %s", err_text(e), err_remedy(e));
     add_finding(&check->findings, call->dir, problem);
     return STATUS_DONE;

@@ -48,7 +48,7 @@ static enum outcome move_one(struct call *call, struct device *device,
         return OUTCOME_SAME;
     if (device->state == DEVICE_REVOKED)
         return OUTCOME_REVOKED;
-    return change_state(call, device, context) ? OUTCOME_FAILED : OUTCOME_CHANGED;
+    return change_state(call, device, context) ? OUTCOME_REFUSED : OUTCOME_CHANGED;
 }
 
 static enum status state_many(struct call *call, const struct state_verb *verb)

@@ -103,6 +103,7 @@ static void find_presence_topic(const struct call *call, struct inquiry *inquiry
     presence_view_open(&view, call);
     presence_view_begin(&view);
     presence_view_topic(&view, topic);
+    presence_view_warn(&view, call);
     presence_view_close(&view);
     if (!presence_topic_filter(inquiry->presence, topic))
         inquiry->presence[0] = '\0';

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/change.h"
 #include "admin/complain.h"
 #include "admin/json.h"
 #include "admin/places.h"
@@ -35,6 +36,7 @@ enum status cmd_init(struct call *call)
     enum err e = registry_create(call->dir, user->pw_uid, user->pw_gid, call->who, call->now);
     if (e)
         return places_complain(call, e);
+    change_made(call);
     if (call->json) {
         cJSON *answer = cJSON_CreateObject();
         json_text(answer, "registry", call->dir);

@@ -95,7 +95,9 @@ static enum status rotate(struct call *call, struct device *device, void *contex
     presence_view_end(&rotation->view);
     if (!credential)
         return STATUS_NO;
-    key_credential(call, device->id, credential, rotation->key);
+    status = key_credential(call, device->id, credential, rotation->key);
+    if (status)
+        return status;
     rotation->credential = credential->id;
     note_rotation(call, rotation);
     detail_add(call, "key %u", (unsigned)credential->id);
@@ -126,7 +128,7 @@ static enum outcome rotate_each(struct call *call, struct device *device,
         return OUTCOME_REVOKED;
     struct credential *credential = next_key(call, device, view, rotation);
     if (!credential)
-        return OUTCOME_FAILED;
+        return OUTCOME_REFUSED;
     if (pick) {
         memcpy(credential->secret, pick->hash, KEY_HASH_SIZE);
         credential->secret_size = KEY_HASH_SIZE;

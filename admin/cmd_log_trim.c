@@ -65,9 +65,7 @@ static enum status cut(struct call *call, const struct log_old *old)
                time);
     registry_log(call->registry, LOG_TRIM, LOG_NOTHING, "", call->detail);
     registry_log_cut(call->registry, old->last);
-    enum err e = registry_commit(call->registry);
-    change_hold_stops(false);
-    return complain_err(call, e);
+    return change_keep(call);
 }
 
 enum status cmd_log_trim(struct call *call)

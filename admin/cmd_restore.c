@@ -198,6 +198,8 @@ static enum status put_in_place(struct restore *restore)
     change_hold_stops(true); /* who holds the write scope may not be stopped */
     enum err e = replacement_finish(&restore->replacement, &restore->files, call->presence, &note);
     change_hold_stops(false);
+    if (!e)
+        change_made(call);
     if (e == ERR_OTHER_STORE)
         return complain(call, STATUS_NO,
                         SHOWN ": it holds a store of presence: name the registry's own directory",
@@ -294,6 +296,11 @@ static enum status restore_beside(struct restore *restore)
         status = put_in_place(restore);
     if (!status) {
         status = await_followers(restore);
+        if (!status && !restore->replacement.synced)
+            status =
+                complain(call, STATUS_FAILED,
+                         "the registry is restored, but it might not outlive a power cut: the "
+                         "directory could not be synced; see the system's log, and run 'sync'");
         answer(restore, true);
         if (restore->fresh && !call->json)
             places_tell_conf(call);

@@ -115,8 +115,9 @@ static enum outcome set_one(struct call *call, struct device *device,
     (void)pick;
     records->before.size = records->after.size = 0;
     device_encode(&records->before, device);
-    if (become(call, device) != STATUS_DONE)
-        return OUTCOME_FAILED;
+    enum status status = become(call, device);
+    if (status)
+        return status == STATUS_FAILED ? OUTCOME_FAILED : OUTCOME_REFUSED;
     device_encode(&records->after, device);
     if (records->before.failed || records->after.failed) {
         (void)complain_err(call, ERR_NO_MEMORY);

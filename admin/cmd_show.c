@@ -40,6 +40,7 @@ static enum presence_state add_presence(struct call *call, const struct device *
     enum presence_state state = presence_view_get(&view, device, presence);
     struct quarantine quarantine;
     bool quarantined = presence_view_quarantine(&view, device, &quarantine);
+    presence_view_warn(&view, call);
     presence_view_close(&view);
     cJSON *object = presence_to_json(state, presence);
     if (quarantined)

@@ -175,6 +175,7 @@ static void count_presence(struct call *call, struct stats *stats)
         presence_view_end(&view);
     }
     stats->known = e == ERR_NOT_FOUND && !view.off;
+    presence_view_warn(&view, call);
     presence_view_close(&view);
 }
 

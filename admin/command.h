@@ -58,6 +58,7 @@ struct call {
     char who[LOG_WHO_MAX + 1];         /* stands in the change log */
     struct registry *registry;         /* open as the command needs it, or NULL */
     char detail[LOG_DETAIL_MAX + 1];   /* of the change at hand, for the log */
+    bool changed;                      /* something, which is on the disk */
     int write_error;                   /* errno of the first output_flush that failed */
     char complaint[COMPLAINT_MAX + 1]; /* "" for none; see complain.h */
 };

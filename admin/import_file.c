@@ -232,8 +232,8 @@ static bool read_lines(struct reader *reader, FILE *file)
         take_line(reader, text, (size_t)length);
         crypto_wipe(text, (size_t)length);
     }
-    free(text);
-    if (ferror(file))
+    free(text);                           /* which leaves errno as it is */
+    if (!reader->given_up && !feof(file)) /* getline may also lack memory */
         return false;
     take_end(reader);
     return true;

@@ -9,9 +9,28 @@
 /* The largest number up to which a double holds every whole one. */
 #define NUMBER_MAX ((uint64_t)1 << 53)
 
+/* What happens here has nowhere else to look. */
+static void (*undo_first)(void);
+static const char *what_was_made;
+
+void memory_out_first(void (*undo)(void))
+{
+    undo_first = undo;
+}
+
+void memory_out_later(const char *made)
+{
+    what_was_made = made;
+}
+
 void memory_out(void)
 {
-    (void)fputs("devreg: out of memory: free some, then try again\n", stderr);
+    if (undo_first)
+        undo_first();
+    if (what_was_made)
+        (void)fprintf(stderr, "devreg: out of memory: the answer is lost, %s\n", what_was_made);
+    else
+        (void)fputs("devreg: out of memory: free some, then try again\n", stderr);
     exit(STATUS_FAILED);
 }
 

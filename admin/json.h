@@ -19,6 +19,11 @@ void json_init(void);
 void *memory_get(size_t size);
 _Noreturn void memory_out(void);
 
+/* What the end is to do first, as to remove a file that is not done; NULL for nothing. */
+void memory_out_first(void (*undo)(void));
+/* This was made, a phrase for the end to say: what comes is only the answer. */
+void memory_out_later(const char *made);
+
 /* Append to an object. A time of 0 ("never", "not set") is null. */
 void json_text(cJSON *object, const char *key, const char *text);
 void json_number(cJSON *object, const char *key, uint64_t number);

@@ -33,10 +33,15 @@ static bool is_same(const char *path, int file)
            named.st_ino == opened.st_ino;
 }
 
-static void remove_and_end(int number)
+static void remove_left(void)
 {
     if (is_same(left_behind, left_file))
         (void)unlink(left_behind);
+}
+
+static void remove_and_end(int number)
+{
+    remove_left();
     (void)signal(number, SIG_DFL);
     (void)raise(number);
 }
@@ -50,6 +55,7 @@ static void catch_ends(const char *part, int file)
         if (signal(ending[i], remove_and_end) == SIG_IGN)
             (void)signal(ending[i], SIG_IGN);
     }
+    memory_out_first(remove_left);
 }
 
 static void hold_ends(bool hold)
@@ -346,6 +352,7 @@ enum status key_file_sync(struct call *call, struct key_file *out)
 enum status key_file_hold(struct call *call, const struct key_file *out)
 {
     hold_ends(true);
+    memory_out_first(NULL); /* from here on its keys may be good */
     if (!out->path || is_same(out->part, out->file))
         return STATUS_DONE;
     return complain(call, STATUS_FAILED,
@@ -421,6 +428,7 @@ void key_file_remove(struct key_file *out)
 void key_file_close(struct key_file *out)
 {
     release_ends(out->kept ? SIG_IGN : SIG_DFL);
+    memory_out_first(NULL);
     if (out->path && out->file >= 0)
         (void)close(out->file); /* synced, or given up */
     crypto_wipe(out->buffer, sizeof out->buffer);

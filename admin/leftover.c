@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "admin/json.h"
+
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { ENDING = sizeof ending / sizeof *ending };
 
@@ -34,14 +36,21 @@ static void handle(void (*handler)(int))
     }
 }
 
+static void drop(void)
+{
+    left_remove(left_path);
+}
+
 void leftover_begin(const char *path, void (*remove)(const char *path))
 {
     left_path = path;
     left_remove = remove;
     handle(remove_and_end);
+    memory_out_first(drop);
 }
 
 void leftover_end(void)
 {
     handle(SIG_DFL);
+    memory_out_first(NULL);
 }

@@ -129,7 +129,9 @@ int main(int argc, char **argv)
     if (!arguments_init(&call.arguments, argc))
         memory_out();
     if (crypto_init() != ERR_OK)
-        status = complain(&call, STATUS_FAILED, "the system's random source failed");
+        status = complain(&call, STATUS_FAILED,
+                          "the system's random source failed: see the "
+                          "system's log");
     else
         status = command_line_read(&call, argc, argv);
     if (!status && call.command)

@@ -177,7 +177,7 @@ static enum status read_file(struct acl *acl, const char *path)
         else
             read_line(acl, text);
     }
-    bool failed = ferror(file);
+    bool failed = !feof(file); /* getline may also lack memory */
     int problem = errno;
     free(text);
     (void)fclose(file); /* only read from */

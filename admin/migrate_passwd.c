@@ -63,7 +63,7 @@ enum status migrate_passwd(struct migration *migration, const char *path)
             read_line(migration, place, text);
         crypto_wipe(text, (size_t)length);
     }
-    bool failed = ferror(file);
+    bool failed = !feof(file); /* getline may also lack memory */
     int problem = errno;
     free(text);
     (void)fclose(file); /* only read from */

@@ -113,21 +113,15 @@ static int give_name(struct new_file *new_file)
     return unlink(new_file->part) == 0 ? 0 : errno;
 }
 
-/* Its name is on the disk too. */
-static int sync_directory(const char *path)
+/* Its name is on the disk too. One may write in a directory that one may not list: then `directory`
+ * is -1. */
+static int sync_directory(int directory)
 {
-    int directory = open_beside(path, O_RDONLY | O_DIRECTORY);
-    if (directory < 0)
-        return errno == EACCES ? 0 : errno; /* one may write there, and not list */
-    int code = fsync(directory) == 0 || errno == EINVAL ? 0 : errno;
-    (void)close(directory); /* synced */
-    return code;
+    return directory < 0 || fsync(directory) == 0 || errno == EINVAL ? 0 : errno;
 }
 
-int new_file_keep(struct new_file *new_file)
+static int name_and_sync(struct new_file *new_file, int directory)
 {
-    if (fsync(new_file->file) != 0)
-        return errno;
     int code = give_name(new_file);
     if (code)
         return code;
@@ -136,9 +130,24 @@ int new_file_keep(struct new_file *new_file)
         free(new_file->part);
         new_file->part = NULL;
     }
-    code = sync_directory(new_file->path);
+    code = sync_directory(directory);
     if (code)
         (void)unlink(new_file->path); /* it might not outlive a power cut */
+    return code;
+}
+
+int new_file_keep(struct new_file *new_file)
+{
+    if (fsync(new_file->file) != 0)
+        return errno;
+    int directory = open_beside(new_file->path, O_RDONLY | O_DIRECTORY); /* it takes memory */
+    if (directory < 0 && errno != EACCES)
+        return errno;
+    int code = name_and_sync(new_file, directory);
+    if (directory >= 0)
+        (void)close(directory); /* synced */
+    if (!code)
+        memory_out_later("the file itself was made");
     return code;
 }
 

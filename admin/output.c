@@ -315,8 +315,6 @@ enum status output_finish(struct call *call)
     }
     if (!problem)
         return STATUS_DONE;
-    bool changes =
-        call->command && call->command->need == NEED_WRITE && !call_option(call, OPT_DRY_RUN);
     return complain(call, STATUS_FAILED, "cannot write the answer: %s; %s", problem,
-                    changes ? "the change itself was made, see 'devreg log'" : remedy);
+                    call->changed ? "the change itself was made, see 'devreg log'" : remedy);
 }

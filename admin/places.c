@@ -1,5 +1,6 @@
 #include "admin/places.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,11 +10,27 @@
 
 #define BROKER_USER "mosquitto"
 
+/* What getpwnam and getpwuid may say of an account that is not there (getpwnam(3)). */
+static bool is_no_account(int code)
+{
+    return code == 0 || code == ENOENT || code == ESRCH || code == EBADF || code == EPERM ||
+           code == EWOULDBLOCK;
+}
+
+static enum status complain_accounts(struct call *call, int code)
+{
+    return complain(call, STATUS_FAILED, "the system's accounts cannot be read: %s; %s",
+                    strerror(code), file_remedy(code));
+}
+
 enum status broker_user_find(struct call *call, const struct passwd **user)
 {
     const char *name = call_option(call, OPT_USER);
+    errno = 0;
     if (name) {
         *user = getpwnam(name);
+        if (!*user && !is_no_account(errno))
+            return complain_accounts(call, errno);
         return *user ? STATUS_DONE
                      : complain(call, STATUS_NO,
                                 "--user '" SHOWN "': there is no such account; name the one that "
@@ -21,8 +38,10 @@ enum status broker_user_find(struct call *call, const struct passwd **user)
                                 name);
     }
     *user = geteuid() == 0 ? getpwnam(BROKER_USER) : NULL;
-    if (!*user)
+    if (!*user && is_no_account(errno))
         *user = getpwuid(geteuid());
+    if (!*user && !is_no_account(errno))
+        return complain_accounts(call, errno);
     return *user ? STATUS_DONE
                  : complain(call, STATUS_FAILED, "this user has no account: name one with --user");
 }

@@ -23,6 +23,16 @@ void presence_view_close(struct presence_view *view)
     *view = (struct presence_view){0};
 }
 
+void presence_view_warn(const struct presence_view *view, const struct call *call)
+{
+    if (view->error && view->error != ERR_NO_REGISTRY && view->error != ERR_PERMISSION)
+        warn("the presence in " SHOWN " cannot be read: %s; %s", call->presence,
+             err_text(view->error),
+             view->error == ERR_DAMAGED || view->error == ERR_BROKEN
+                 ? "the broker makes a damaged one anew when it starts"
+                 : err_remedy(view->error));
+}
+
 void presence_view_begin(struct presence_view *view)
 {
     char topic[RULE_FILTER_MAX + 1];

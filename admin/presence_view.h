@@ -19,6 +19,10 @@ struct presence_view {
 void presence_view_open(struct presence_view *view, const struct call *call);
 void presence_view_close(struct presence_view *view);
 
+/* Says why nothing can be read, where that should be possible: the system failed, or the store is
+ * damaged. Not within a scope. */
+void presence_view_warn(const struct presence_view *view, const struct call *call);
+
 /* Begins and ends a short scope; asking is fine within one only. */
 void presence_view_begin(struct presence_view *view);
 void presence_view_end(struct presence_view *view);

@@ -130,7 +130,10 @@ static bool read_rule(const struct target *target, const cJSON *value)
         return refuse(target, "a rule is a text like 'allow publish a/b'");
     if (!rule_parse(value->valuestring, &effect, &action, &filter, &problem))
         return refuse(target, "rule '%.100s': %s", value->valuestring, problem);
-    if (rules_set(target->rules, effect, action, filter, NULL) != ERR_OK)
+    enum err e = rules_set(target->rules, effect, action, filter, NULL);
+    if (e == ERR_NO_MEMORY)
+        memory_out();
+    if (e)
         return refuse(target, "rule '%.100s' is there twice, or one too many", value->valuestring);
     return true;
 }

@@ -153,12 +153,16 @@ enum status password_credential(struct call *call, struct credential *credential
     return status;
 }
 
-void key_credential(struct call *call, const char *device, struct credential *credential,
-                    char key[static KEY_TEXT_SIZE + 1])
+enum status key_credential(struct call *call, const char *device, struct credential *credential,
+                           char key[static KEY_TEXT_SIZE + 1])
 {
-    key_generate(key);
+    if (key_generate(key) != ERR_OK)
+        return complain(call, STATUS_FAILED,
+                        "the system's random source failed: no key could be drawn; see the "
+                        "system's log");
     key_hash(credential->secret, key, device, credential->id, registry_secret(call->registry));
     credential->secret_size = KEY_HASH_SIZE;
+    return STATUS_DONE;
 }
 
 /* May a write that failed be tried again? A pipe or terminal may be one that does not wait. */

@@ -23,8 +23,9 @@ MUST_CHECK enum status password_read(struct call *call, const char *path,
 MUST_CHECK enum status password_credential(struct call *call, struct credential *credential);
 
 /* Makes a new key, and of it the secret of the credential. The caller shows and wipes it. */
-void key_credential(struct call *call, const char *device, struct credential *credential,
-                    char key[static KEY_TEXT_SIZE + 1]);
+MUST_CHECK enum status key_credential(struct call *call, const char *device,
+                                      struct credential *credential,
+                                      char key[static KEY_TEXT_SIZE + 1]);
 
 /* Writes all of `text` past the buffers of stdio, which nobody would wipe, and waits where the file
  * takes no more for now. False with errno. */

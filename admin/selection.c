@@ -360,6 +360,8 @@ enum status walk_run(struct walk *walk)
         if (walk->pause && !walk->pause(walk, walk->seen))
             walk->ended = true;
     }
+    if (!walk->status)
+        presence_view_warn(&walk->view, walk->call);
     presence_view_close(&walk->view);
     if (e && e != ERR_NOT_FOUND)
         walk->status = complain_err(walk->call, e);
