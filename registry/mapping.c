@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* A number, and the character behind it, stepped over. */
 static bool take_number(const char **at, int base, char after, uintmax_t *number)
@@ -55,4 +55,44 @@ void mapping_forget(int file)
         (void)madvise(pages, (size_t)(end - begin), MADV_DONTNEED); /* else they stay */
     }
     (void)fclose(maps); /* only read from */
+}
+
+/* Where the mapping of the open file begins; NULL for none. */
+static char *mapping_find(int file)
+{
+    char line[512];
+    uintmax_t begin = 0, end;
+    struct stat info;
+    FILE *maps = fstat(file, &info) == 0 ? fopen("/proc/self/maps", "re") : NULL;
+    bool found = false;
+    if (!maps)
+        return NULL;
+    while (!found && fgets(line, sizeof line, maps))
+        found = is_of(line, &info, &begin, &end);
+    (void)fclose(maps); /* only read from */
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): so the kernel tells it */
+    return found ? (char *)(uintptr_t)begin : NULL;
+}
+
+/* The file's last page is there as a whole: it ends with zeros. */
+static bool remap(int file, size_t from, size_t to, int flags, int source)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *begin = mapping_find(file);
+    from = (from + page - 1) / page * page;
+    if (!begin || from >= to)
+        return begin != NULL;
+    off_t offset = source < 0 ? 0 : (off_t)from;
+    return mmap(begin + from, to - from, PROT_READ, flags | MAP_FIXED, source, offset) !=
+           MAP_FAILED;
+}
+
+bool mapping_cover(int file, size_t from, size_t to)
+{
+    return remap(file, from, to, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+bool mapping_uncover(int file, size_t from, size_t to)
+{
+    return remap(file, from, to, MAP_SHARED, file);
 }

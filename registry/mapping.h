@@ -2,9 +2,18 @@
 #ifndef DEVREG_REGISTRY_MAPPING_H
 #define DEVREG_REGISTRY_MAPPING_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* Gives back the pages of the open file that this process reads through a mapping: the system keeps
  * them in its cache as before, and whoever reads them again has them again. Where there is no /proc
  * nothing happens. */
 void mapping_forget(int file);
+
+/* Between these two, who reads what lies between the bytes `from` and `to` of the open file through
+ * a mapping sees zeros: where the file is shorter that would be SIGBUS. False where nothing was
+ * done: there is no /proc, or no such mapping. */
+bool mapping_cover(int file, size_t from, size_t to);
+bool mapping_uncover(int file, size_t from, size_t to);
 
 #endif

@@ -477,18 +477,80 @@ static enum err meta_read(struct txn *txn, enum store_kind kind)
     return ERR_OK;
 }
 
-/* Is the file as long as its pages in use? A shorter one would end the process at a read. */
-static enum err check_length(MDB_env *env, int fd)
+/* How many of the ids in a record of LMDB's list of free pages are `from` or above. */
+static uint64_t free_from(MDB_val list, uint64_t from)
+{
+    size_t count, id;
+    uint64_t found = 0;
+    if (list.mv_size < sizeof count)
+        return 0;
+    memcpy(&count, list.mv_data, sizeof count);
+    if (count > list.mv_size / sizeof id - 1)
+        return 0;
+    for (size_t i = 1; i <= count; i++) {
+        memcpy(&id, (const char *)list.mv_data + i * sizeof id, sizeof id);
+        found += id >= from;
+    }
+    return found;
+}
+
+/* Counts them in all its records. The list is the database of number 0, which may be read. */
+static int count_free(MDB_env *env, uint64_t from, uint64_t *found)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, list;
+    *found = 0;
+    int code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return code;
+    code = mdb_cursor_open(txn, 0, &cursor);
+    if (!code) {
+        while (!(code = mdb_cursor_get(cursor, &key, &list, MDB_NEXT)))
+            *found += free_from(list, from);
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
+}
+
+static enum err file_look(MDB_env *env, uint64_t *commit)
 {
     MDB_envinfo info;
     MDB_stat stat_;
     struct stat file;
+    uint64_t found;
+    int fd;
+    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_) || mdb_env_get_fd(env, &fd))
+        return ERR_IO;
     if (fstat(fd, &file) != 0)
         return err_from_errno(errno);
-    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_))
+    *commit = info.me_last_txnid;
+    const uint64_t pages = info.me_last_pgno + 1, there = (uint64_t)file.st_size / stat_.ms_psize;
+    const size_t from = (size_t)there * stat_.ms_psize, to = (size_t)pages * stat_.ms_psize;
+    if (there >= pages)
+        return ERR_OK;
+    if (pages > info.me_mapsize / stat_.ms_psize || !mapping_cover(fd, from, to))
+        return ERR_DAMAGED;
+    int code = count_free(env, there, &found);
+    if (!mapping_uncover(fd, from, to))
         return ERR_IO;
-    bool whole = (uint64_t)file.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
-    return whole ? ERR_OK : ERR_DAMAGED;
+    return !code && found == pages - there ? ERR_OK : ERR_DAMAGED;
+}
+
+/* Is the file as long as its pages in use? A shorter one would end the process at a read. Pages at
+ * its end that are free may be missing: what a transaction took and gave back LMDB never wrote.
+ * Where others write meanwhile, what was found may be of two commits. */
+static enum err file_complete(MDB_env *env)
+{
+    uint64_t commit = 0, before;
+    enum err e;
+    int tries = 0;
+    do {
+        before = commit;
+        e = file_look(env, &commit);
+    } while (e == ERR_DAMAGED && commit != before && ++tries < OPEN_TRIES);
+    return e;
 }
 
 static enum err env_open(struct store *store, const char *path, unsigned flags)
@@ -508,7 +570,7 @@ static enum err env_open(struct store *store, const char *path, unsigned flags)
         code = errno;
     enum err e = from_lmdb(code);
     if (!e)
-        e = check_length(store->env, fd);
+        e = file_complete(store->env);
     if (e) {
         mdb_env_close(store->env);
         store->env = NULL;

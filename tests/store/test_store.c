@@ -114,6 +114,7 @@ static void a_file_that_was_cut_is_damaged(void **state)
     }
     close_store(fixture);
     assert_int_equal(stat(path_join(path, fixture->dir.path, "data.mdb"), &status), 0);
+    status.st_size -= 4096; /* the last page is free: see test_store_short.c */
     for (off_t size = status.st_size - 1; size > 0; size = size > 4096 ? size - 4096 : size / 2) {
         cut_file(fixture, size);
         assert_int_equal(reopen(fixture, STORE_REGISTRY, STORE_READ), ERR_DAMAGED);
