@@ -157,18 +157,15 @@ static const char *nasty_text(struct stream *s)
                                         "%s%n%x",
                                         "\x1b[31mred\x1b[0m",
                                         "line\r\nnext: line",
-                                        "\x7f\xc2\x9b"
-                                        "2J",
+                                        "\177\302\2332J",
                                         "\xff\xfe",
                                         "\xc0\xaf",
                                         "\xed\xa0\x80",
                                         "\xef\xbf\xbf",
-                                        "\xe2\x80\xae"
-                                        "drow",
+                                        "\342\200\256drow",
                                         "\xe2\x80\xa8 line",
                                         "\xf0\x9f\x98\x80",
-                                        "\xef\xbb\xbf"
-                                        "bom"};
+                                        "\357\273\277bom"};
     return ONE_OF(s, texts);
 }
 
@@ -231,7 +228,7 @@ static char property_kind(size_t number)
         [18] = 's', [19] = 'n', [21] = 's', [22] = 's', [23] = 'b', [24] = 'l', [25] = 'b',
         [26] = 's', [28] = 's', [31] = 's', [33] = 'n', [34] = 'n', [35] = 'n', [36] = 'b',
         [37] = 'b', [38] = 'p', [39] = 'l', [40] = 'b', [41] = 'b', [42] = 'b'};
-    return number < sizeof kinds ? kinds[number] : 0;
+    return kinds[number < sizeof kinds ? number : 0];
 }
 
 static void put_value(struct stream *s, char kind)
@@ -268,7 +265,10 @@ static void put_property(struct stream *s, const char *which)
     if (wrong(s))
         number = rng_below(s->rng, 50);
     put_varint(s, number);
-    put_value(s, wrong(s) ? "blsvntp"[rng_below(s->rng, 7)] : property_kind(number));
+    char kind = property_kind(number);
+    if (wrong(s))
+        kind = "blsvntp"[rng_below(s->rng, 7)];
+    put_value(s, kind);
 }
 
 /* Puts the length of what begins at `begin` before it. */
@@ -440,20 +440,18 @@ static void put_other(struct stream *s)
 static void put_packet(struct stream *s, const struct hostile *who)
 {
     size_t roll = rng_below(s->rng, 100);
-    if (roll < 35)
-        put_publish(s);
-    else if (roll < 65)
-        put_filters(s, SUBSCRIBE);
-    else if (roll < 72)
-        put_filters(s, UNSUBSCRIBE);
-    else if (roll < 94)
-        put_other(s);
-    else if (wrong(s))
+    if (wrong(s))
         put_random(s, rng_below(s->rng, 40));
-    else if (roll < 96)
-        put_connect(s, who);
-    else
+    else if (roll < 38)
         put_publish(s);
+    else if (roll < 68)
+        put_filters(s, SUBSCRIBE);
+    else if (roll < 75)
+        put_filters(s, UNSUBSCRIBE);
+    else if (roll < 98)
+        put_other(s);
+    else
+        put_connect(s, who);
 }
 
 /* Bits flip, bytes go, and it ends in the middle. */

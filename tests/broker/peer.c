@@ -58,7 +58,7 @@ static void shake_hands(struct peer *peer)
                                   "Sec-WebSocket-Protocol: mqtt\r\n\r\n";
     send_all(peer, (const uint8_t *)request, sizeof request - 1);
     peer->ready = false;
-    peer->until = clock_ms() + 2 * DEADLINE_MS;
+    peer->until = clock_ms() + (int64_t)2 * DEADLINE_MS;
 }
 
 /* 2.0 looks at its WebSockets ten times a second, so others go on meanwhile. */

@@ -111,13 +111,15 @@ static void check_names(const char *text)
 static void unescape(char *to, const char *from)
 {
     while (*from) {
-        unsigned byte = (unsigned char)*from;
-        if (*from == '\\') {
-            HOLDS(from[1] == 'x' && sscanf(from + 2, "%2x", &byte) == 1);
+        char byte = *from;
+        if (byte == '\\') {
+            const char digits[] = {from[2], from[3], '\0'};
+            HOLDS(from[1] == 'x' && strspn(digits, "0123456789abcdef") == 2);
+            byte = (char)strtoul(digits, NULL, 16);
             from += 3;
         }
         from++;
-        *to++ = (char)byte;
+        *to++ = byte;
     }
     *to = '\0';
 }
@@ -236,6 +238,7 @@ static bool plain_glob(const char *pattern, const char *text)
 static bool plain_client(const char *pattern, const char *device, const char *client)
 {
     char full[GLOB_MAX + 1] = "";
+    size_t used = 0;
     if (strcmp(pattern, "device") == 0)
         pattern = "%u";
     else if (strcmp(pattern, "prefix") == 0)
@@ -247,9 +250,10 @@ static bool plain_client(const char *pattern, const char *device, const char *cl
     while (*pattern) {
         bool variable = strncmp(pattern, "%u", 2) == 0;
         const char piece[] = {*pattern, '\0'}, *put = variable ? device : piece;
-        if (strlen(full) + strlen(put) > GLOB_MAX)
+        used += strlen(put);
+        if (used > GLOB_MAX)
             return false;
-        strcat(full, put);
+        memcpy(full + used - strlen(put), put, strlen(put) + 1);
         pattern += variable ? 2 : 1;
     }
     return plain_glob(full, client);
