@@ -128,9 +128,9 @@ static bool encode_name(struct script *script, char *word, int depth, struct uni
     return wrong(script, "no such word", word);
 }
 
-static int digit(char c)
+static unsigned digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return (unsigned)(c >= '0' && c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 /* 30ff, 61*5000. False where it is no such word. */
@@ -144,7 +144,7 @@ static bool encode_hex(struct script *script, const char *word, struct units *un
     *ok = times <= REPEAT_MAX || wrong(script, "too often", word);
     for (; times > 0 && *ok; times--)
         for (size_t i = 0; i < digits && *ok; i += 2)
-            *ok = add(script, units, (unsigned)(digit(word[i]) << 4 | digit(word[i + 1])));
+            *ok = add(script, units, digit(word[i]) << 4 | digit(word[i + 1]));
     return true;
 }
 
