@@ -669,7 +669,7 @@ static enum err open_in(struct store **out, const struct store_dir *place, const
     if (!e) {
         e = open_again(out, &wanted);
         if (e == ERR_NOT_FOUND) {
-            e = store_dir_fill_lock(&place);
+            e = store_dir_fill_lock(place);
             if (!e)
                 e = open_first(out, dir, mode == STORE_READ ? MDB_RDONLY : 0, wait, &wanted);
         }
