@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +48,36 @@ long fault_pieces(void)
     return atomic_load(&pieces);
 }
 
+/* The look-up may ask for memory itself, before it is known who gives any. */
+static _Alignas(max_align_t) char first_memory[1 << 16];
+static size_t first_used;
+static bool finding;
+
+static void *first_get(size_t size)
+{
+    void *memory = first_memory + first_used;
+    first_used += (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    if (first_used > sizeof first_memory)
+        abort();
+    return memory;
+}
+
+static bool is_first(const void *memory)
+{
+    return (const char *)memory >= first_memory &&
+           (const char *)memory < first_memory + sizeof first_memory;
+}
+
 void fault_find(void *function, const char *name)
 {
     void *found;
     memcpy(&found, function, sizeof found);
     if (found)
         return;
+    const bool outer = finding;
+    finding = true;
     found = dlsym(RTLD_NEXT, name);
+    finding = outer;
     if (!found)
         abort();
     memcpy(function, &found, sizeof found);
@@ -88,12 +112,16 @@ static void *counted(void *memory)
 
 EXPORT void *malloc(size_t size)
 {
+    if (finding)
+        return first_get(size);
     FIND_REAL(malloc);
     return fault_hits(FAULT_MEMORY, "malloc") ? NULL : counted(real_malloc(size));
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
+    if (finding)
+        return first_get(count * size); /* zeros: nothing is used twice */
     FIND_REAL(calloc);
     return fault_hits(FAULT_MEMORY, "calloc") ? NULL : counted(real_calloc(count, size));
 }
@@ -128,6 +156,8 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
 
 EXPORT void free(void *memory)
 {
+    if (finding || is_first(memory)) /* what a look-up frees is its own */
+        return;
     FIND_REAL(free);
     if (memory)
         atomic_fetch_sub(&pieces, 1);
