@@ -83,7 +83,7 @@ static void worker_ends(struct fixture *fixture, int64_t took)
         for (size_t i = 0; i < PASSWORD_JOBS; i++) {
             if (atomic_load(&passwords->jobs[i].state) != PASSWORD_DONE)
                 continue;
-            passwords->jobs[i].took_ms = took ? took : passwords->jobs[i].took_ms;
+            passwords->jobs[i].took_ms = took ? took : 1; /* not what this machine took */
             passwords_tick(passwords, done, fixture);
             return;
         }
