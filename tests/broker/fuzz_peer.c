@@ -243,7 +243,7 @@ static void begin(struct siege *siege, struct scene *s)
         scene_start(s, CONF_BURST "allow_anonymous true\n");
         return;
     }
-    scene_start(s, CONF_BURST CONF_PLUGIN "plugin_opt_events on\n");
+    scene_start(s, CONF_BURST CONF_PLUGIN "plugin_opt_events on\nplugin_opt_errors on\n");
     scene_add(s, "peer");
     scene_add(s, "good");
     scene_add(s, "witness");
