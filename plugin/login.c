@@ -18,10 +18,10 @@ struct login {
     int64_t now;          /* ms since 1970 */
     uint64_t client_hash; /* of the client id; and who owns it */
     enum owner owner;
-    bool may_wait; /* for the worker: 2.1, and nobody else waits under this client id */
-    bool held;     /* it failed too often: only what is cheap is looked at, since it is at home */
+    bool interrupts; /* another connection waits under this client id */
+    bool held;       /* it failed too often: only what is cheap is looked at, since it is at home */
     bool guesser_known;
-    struct guesser guesser; /* what failures are counted against: see guesser_of_login */
+    struct guesser *guesser; /* what failures are counted against: see guesser_of_login */
 };
 
 /* What becomes of it. */
@@ -50,11 +50,12 @@ static bool is_home(struct plugin *plugin, const char *name, const struct networ
 /* Not found out before it is needed: who never fails pays nothing for it. */
 static const struct guesser *guesser_of_login(struct plugin *plugin, struct login *login)
 {
-    struct guesser *guesser = &login->guesser;
+    struct guesser *guesser = login->guesser;
     struct network network;
     if (login->guesser_known)
         return guesser;
     login->guesser_known = true;
+    *guesser = (struct guesser){0};
     if (!network_of(&network, login->client, login->address))
         return guesser;
     *guesser = guesser_of(&plugin->guesses, login->username ? login->username : "", &network);
@@ -265,14 +266,21 @@ static bool is_replaced(struct plugin *plugin, const struct device *device,
                                     credential->ended_by);
 }
 
+/* For the worker's answer, under its client id: 2.1 alone can. */
+static bool may_wait(const struct plugin *plugin, const struct login *login)
+{
+    return mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !login->interrupts &&
+           login->owner != OWNER_ANOTHER &&
+           passwords_may_wait(&plugin->passwords, login->client_hash, clock_steady());
+}
+
 /* What is not the device's key, of a device of that generation, 0 for none. `password` is its live
  * one; NULL for none, which takes the same way. A wrong key is answered at once. */
 static void password_check(struct plugin *plugin, struct login *login, uint64_t generation,
                            const struct credential *password, struct outcome *outcome)
 {
     bool key = key_well_formed(login->password);
-    bool waits = login->may_wait && !key &&
-                 passwords_may_wait(&plugin->passwords, login->client_hash, clock_steady());
+    bool waits = !key && may_wait(plugin, login);
     const struct password_question question = {.name = login->username,
                                                .generation = generation,
                                                .credential = password,
@@ -307,21 +315,36 @@ static enum refusal refusal_of_password(const struct outcome *outcome)
     return REFUSED_WRONG_PASSWORD;
 }
 
-/* A device that was read in the open scope. What it proves itself with is looked at in any case, so
- * that a refusal for another reason takes as long. */
-static void device_check(struct plugin *plugin, struct login *login, const struct device *device,
-                         struct outcome *outcome)
+static enum refusal refusal_of_nobody(const struct login *login)
 {
-    const struct credential *password = NULL;
+    return login->owner == OWNER_ANOTHER ? REFUSED_FOREIGN_CLIENT_ID : REFUSED_UNKNOWN;
+}
+
+static void nobody_check(struct plugin *plugin, struct login *login, struct outcome *outcome)
+{
+    password_check(plugin, login, 0, NULL, outcome);
+    outcome->refusal = refusal_of_nobody(login);
+}
+
+/* A device that was read in the open scope; `nobody`: in the place of one that is none. What it
+ * proves itself with is looked at in any case, so that a refusal for another reason takes as long.
+ */
+static void device_check(struct plugin *plugin, struct login *login, const struct device *device,
+                         bool nobody, struct outcome *outcome)
+{
     const struct credential *key =
         credential_of_key(device, login->password, registry_secret(plugin->registry), login->now);
+    if (nobody) {
+        nobody_check(plugin, login, outcome);
+        return;
+    }
     outcome->refusal = device_refuses(plugin, login, device, login->now);
     if (key && !is_replaced(plugin, device, key)) {
         outcome->answer = PASSWORD_RIGHT;
         outcome->credential = key->id;
         return;
     }
-    password = credential_password(device, login->now);
+    const struct credential *password = credential_password(device, login->now);
     if (password && is_replaced(plugin, device, password))
         password = NULL;
     password_check(plugin, login, device->generation, password, outcome);
@@ -329,59 +352,54 @@ static void device_check(struct plugin *plugin, struct login *login, const struc
         outcome->refusal = password ? refusal_of_password(outcome) : REFUSED_WRONG_KEY;
 }
 
-/* No device has the name. Another is read and its keys are compared in its place, for nothing. */
-static void nobody_check(struct plugin *plugin, struct login *login, struct outcome *outcome)
+/* Where there is no device of that name, another one is read and compared, so that it takes as
+ * long: the next in order. */
+static enum err read_stand_in(struct plugin *plugin, const struct login *login,
+                              struct device *device)
 {
-    struct device other;
-    enum err e = registry_get_device(plugin->registry, plugin->stand_in, &other);
-    if (e == ERR_NOT_FOUND)
-        e = registry_next_device(plugin->registry, "", &other);
-    (void)credential_of_key(e ? NULL : &other, login->password, registry_secret(plugin->registry),
-                            login->now);
-    if (!e) {
-        (void)text_copy(plugin->stand_in, DEVICE_ID_MAX, other.id);
-        device_clear(&other);
-    }
-    password_check(plugin, login, 0, NULL, outcome);
+    const char *after = device_id_valid(login->username) ? login->username : "";
+    enum err e = registry_next_device(plugin->registry, after, device);
+    return e == ERR_NOT_FOUND ? registry_next_device(plugin->registry, "", device) : e;
 }
 
 /* Reads the device, checks it all, and enters the connection of one that may come in. */
-static struct outcome check_all(struct plugin *plugin, struct login *login)
+static void check_all(struct plugin *plugin, struct login *login, struct outcome *outcome)
 {
-    struct outcome outcome = {.refusal = REFUSED_FAULT, .answer = PASSWORD_UNSEEN};
     struct device device;
     enum err e = registry_read(plugin->registry);
     if (!e)
         e = cache_catch_up(&plugin->cache);
     if (!e)
         e = registry_get_device(plugin->registry, login->username, &device);
+    bool nobody = e == ERR_NOT_FOUND && plugin->options.unknown == UNKNOWN_DENY;
+    if (nobody)
+        e = read_stand_in(plugin, login, &device);
     if (!e) {
-        device_check(plugin, login, &device, &outcome);
-        if (!outcome.refusal)
-            outcome.refusal = enter(plugin, login, &device, outcome.credential,
-                                    outcome.waits ? CONNECTION_WAITING : CONNECTION_PENDING);
+        device_check(plugin, login, &device, nobody, outcome);
+        if (!outcome->refusal)
+            outcome->refusal = enter(plugin, login, &device, outcome->credential,
+                                     outcome->waits ? CONNECTION_WAITING : CONNECTION_PENDING);
         device_clear(&device);
-    } else if (e == ERR_NOT_FOUND) {
-        outcome.refusal =
-            login->owner == OWNER_ANOTHER ? REFUSED_FOREIGN_CLIENT_ID : REFUSED_UNKNOWN;
-        if (plugin->options.unknown == UNKNOWN_DENY)
-            nobody_check(plugin, login, &outcome);
+    } else if (nobody) { /* a registry without devices */
+        nobody_check(plugin, login, outcome);
+    } else {
+        outcome->refusal = e == ERR_NOT_FOUND ? refusal_of_nobody(login) : REFUSED_FAULT;
     }
     registry_end(plugin->registry);
-    return outcome;
 }
 
 static int login_as_device(struct plugin *plugin, struct login *login)
 {
-    const struct outcome outcome = check_all(plugin, login);
+    struct outcome outcome = {.answer = PASSWORD_UNSEEN};
+    check_all(plugin, login, &outcome);
     enum refusal refusal = outcome.refusal;
-    if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
-        return MOSQ_ERR_PLUGIN_DEFER;
     if (!refusal) {
         if (login->guesser_known && !outcome.waits)
-            guesses_forgive(&plugin->guesses, &login->guesser);
+            guesses_forgive(&plugin->guesses, login->guesser);
         return outcome.waits ? AUTH_DELAYED : MOSQ_ERR_SUCCESS;
     }
+    if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
+        return MOSQ_ERR_PLUGIN_DEFER;
     bool right = outcome.answer == PASSWORD_RIGHT || refusal == REFUSED_FAULT;
     if (login->held && !right)
         refusal = REFUSED_GUESSING;
@@ -408,23 +426,28 @@ static bool is_refused_unseen(struct plugin *plugin, struct login *login)
 
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
 {
-    struct login login = {.now = clock_wall(),
+    struct guesser guesser;
+    struct login login = {.now = clock_wall(), /* all of it, which is cheaper than some */
                           .client = event->client,
                           .id = mosquitto_client_id(event->client),
                           .username = event->username,
                           .password = event->password ? event->password : "",
                           .address = mosquitto_client_address(event->client),
-                          .protocol = mosquitto_client_protocol_version(event->client)};
+                          .protocol = mosquitto_client_protocol_version(event->client),
+                          .client_hash = 0,
+                          .owner = OWNER_NOBODY,
+                          .interrupts = false,
+                          .held = false,
+                          .guesser_known = false,
+                          .guesser = &guesser};
     if (!login.id || !login.id[0])
         return MOSQ_ERR_AUTH; /* the broker gives every client an id before it asks */
     cache_sync(&plugin->cache);
     if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
-    bool interrupts = passwords_interrupt(&plugin->passwords, login.id);
+    login.interrupts = passwords_interrupt(&plugin->passwords, login.id);
     login.client_hash = connections_hash(&plugin->connections, login.id);
     login.owner = client_id_owner(plugin, &login);
-    login.may_wait = mosq_is_2_1() && mosquitto_complete_basic_auth != NULL && !interrupts &&
-                     login.owner != OWNER_ANOTHER;
     if (login.username) {
         if (guesses_may_concern(&plugin->guesses, login.username) &&
             is_refused_unseen(plugin, &login))

@@ -45,7 +45,6 @@ struct plugin {
     struct passwords passwords;
     struct guesses guesses;
     struct refusals refusals;
-    char stand_in[DEVICE_ID_MAX + 1]; /* a device that is read in the place of one that is none */
     struct hash_set accepted; /* table_hash_name of usernames let in, since the process began */
     /* After a change that names no device: how many live ones to look at, some at each tick. */
     size_t to_look_at;
