@@ -27,7 +27,7 @@
 #include "tests/support/tempdir.h"
 
 enum {
-    IMAGES = 3,
+    IMAGES = 2,
     CHECK_EVERY = 50,
     STEPS_MAX = 64,
     WORDS_MAX = 16,
