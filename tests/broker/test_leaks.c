@@ -32,7 +32,7 @@
 #define NEW_PASSWORD "purple monkey dishwasher"
 #define WRONG        "not the horse at all"
 
-enum { PATH_SIZE = 400, CHUNK = 1 << 20, OVERLAP = 256 };
+enum { PATH_SIZE = 400, CHUNK = 1 << 20, HUGE_MAPPING = 1 << 30, OVERLAP = 256 };
 
 /* What was seen, each piece behind the last. */
 struct seen {
@@ -210,7 +210,8 @@ static void look_into_memory(struct scene *s, size_t secrets)
     while (fgets(line, sizeof line, maps) != NULL) {
         unsigned long long from, to;
         char rights[5];
-        if (sscanf(line, "%llx-%llx %4s", &from, &to, rights) == 3 && rights[1] == 'w')
+        if (sscanf(line, "%llx-%llx %4s", &from, &to, rights) == 3 && rights[1] == 'w' &&
+            to - from < HUGE_MAPPING) /* a sanitizer's shadow has terabytes */
             look_into_mapping(s, memory, from, to, secrets);
     }
     check(fclose(maps) == 0 && close(memory) == 0);
