@@ -53,8 +53,10 @@ static enum err take(struct quarantines *quarantines, const char *device,
                      const struct quarantine *read, bool damaged)
 {
     struct presences *presences = quarantines->presences;
-    struct quarantine what = damaged ? (struct quarantine){0} : *read;
+    struct quarantine what = {0};
     struct device now;
+    if (!damaged)
+        what = *read;
     enum err e =
         device_id_valid(device) ? cache_read(presences->cache, device, &now) : ERR_NOT_FOUND;
     bool ended = e == ERR_NOT_FOUND;
