@@ -6,7 +6,10 @@
 #include "plugin/guesses.h"
 #include "tests/support/rng.h"
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, NOW = 5 * HOUR };
+#define SECOND ((int64_t)1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define NOW    (5 * HOUR)
 
 struct fixture {
     struct guesses guesses;
@@ -225,7 +228,7 @@ static void a_network_has_a_few_lines_and_then_one_a_second(void **state)
         assert_true(guesses_may_tell(&fixture->guesses, &one, fixture->now));
     assert_false(guesses_may_tell(&fixture->guesses, &one, fixture->now));
     assert_true(guesses_may_tell(&fixture->guesses, &two, fixture->now));
-    fixture->now += 2 * GUESS_LINE_MS;
+    fixture->now += (int64_t)2 * GUESS_LINE_MS;
     assert_true(guesses_may_tell(&fixture->guesses, &one, fixture->now));
     assert_true(guesses_may_tell(&fixture->guesses, &one, fixture->now));
     assert_false(guesses_may_tell(&fixture->guesses, &one, fixture->now));
@@ -250,7 +253,7 @@ static void random_histories_agree_with_the_rules(void **state)
         size_t n = rng_below(&rng, NAMES), a = rng_below(&rng, NETWORKS);
         const struct guesser guesser = who(fixture, names[n], (uint32_t)a);
         int over = model[n][a].failures - GUESS_FREE - 1;
-        int64_t ms = over < 0 ? 0 : over > 9 ? 15 * MINUTE : (int64_t)SECOND << over;
+        int64_t ms = over < 0 ? 0 : over > 9 ? 15 * MINUTE : SECOND << over;
         bool expected = fixture->now - model[n][a].last < ms;
         assert_int_equal(guesses_refuse(&fixture->guesses, &guesser, fixture->now), expected);
         if (rng_below(&rng, 100) == 0) {
@@ -267,7 +270,8 @@ static void random_histories_agree_with_the_rules(void **state)
             model[n][a].failures++;
             model[n][a].last = fixture->now;
         }
-        fixture->now += (int64_t)rng_below(&rng, rng_below(&rng, 50) == 0 ? 2 * HOUR : 3000);
+        fixture->now +=
+            (int64_t)rng_below(&rng, rng_below(&rng, 50) == 0 ? (size_t)(2 * HOUR) : 3000);
     }
 }
 

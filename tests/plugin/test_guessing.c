@@ -15,7 +15,8 @@
 #define ELSEWHERE "203.0.113.5"
 #define HOME_6    "2001:db8:1:2::3"
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND };
+#define SECOND ((int64_t)1000)
+#define MINUTE (60 * SECOND)
 
 static struct {
     struct tempdir dir;
@@ -168,7 +169,7 @@ static void guess_for_long(const char *user, const char *address)
 {
     for (int i = 0; i < 17; i++) {
         guess(user, address, 1);
-        turn(i < 16 ? (int64_t)SECOND << (i > 5 ? i - 5 : 0) : 0);
+        turn(i < 16 ? SECOND << (i > 5 ? i - 5 : 0) : 0);
     }
 }
 
