@@ -35,11 +35,10 @@ void limits_to_json(cJSON *object, const struct limits *limits)
 
 bool limits_line(char text[static LIMITS_TEXT_MAX + 1], const cJSON *object)
 {
-    const cJSON *member;
+    const cJSON *limits = cJSON_GetObjectItemCaseSensitive(object, "limits");
     size_t used = 0;
     text[0] = '\0';
-    cJSON_ArrayForEach(member, cJSON_GetObjectItemCaseSensitive(object, "limits"))
-    {
+    for (const cJSON *member = limits ? limits->child : NULL; member; member = member->next) {
         const char *word = cJSON_GetStringValue(member), *blank = used ? " " : "";
         char *at = text + used;
         size_t room = LIMITS_TEXT_MAX + 1 - used;

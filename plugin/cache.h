@@ -158,7 +158,7 @@ static inline bool cache_unlimited(const struct cached_device *device)
 {
     bool limited = device->limiter;
     for (size_t i = 0; i < device->role_count; i++)
-        limited |= !device->roles[i]->fresh | device->roles[i]->limited;
+        limited = limited || !device->roles[i]->fresh || device->roles[i]->limited;
     return !limited;
 }
 /* Brings the device's limiter up to date, in the open scope; none is needed where its roles are
