@@ -323,7 +323,9 @@ static enum err role_read(struct registry *registry, const char *name, struct ro
 {
     const struct key_text key = key_of_name(KIND_ROLE, name);
     struct bytes record;
-    enum err e = txn_get(registry->txn, key_bytes(&key), &record);
+    enum err e = txn_error(registry->txn); /* after which one that was put is missing */
+    if (!e)
+        e = txn_get(registry->txn, key_bytes(&key), &record);
     return e ? e : role_decode(role, record);
 }
 

@@ -261,6 +261,11 @@ enum err txn_commit(struct txn *txn)
     return full_or(e, store);
 }
 
+enum err txn_error(const struct txn *txn)
+{
+    return txn->error;
+}
+
 void txn_fail(struct txn *txn, enum err e)
 {
     if (!txn->error)
@@ -280,8 +285,6 @@ static MDB_val to_val(struct bytes bytes)
 enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
 {
     MDB_val k = to_val(key), value;
-    if (txn->error) /* what was put before may be missing */
-        return txn->error;
     if (!key_fits(key))
         return ERR_NOT_FOUND;
     int code = mdb_get(txn->mdb, txn->store->dbi, &k, &value);

@@ -103,7 +103,7 @@ void txn_close(struct txn *txn); /* NULL is fine */
 uint64_t txn_id(const struct txn *txn);
 
 /* A write scope. It waits for other writers. It keeps its first error: puts after it do nothing,
- * txn_get and txn_next say it, and txn_commit aborts and returns it. Both ways of ending free it.
+ * txn_next says it, and txn_commit aborts and returns it. Both ways of ending free it.
  * txn_commit returns ERR_OK when the changes are on the disk. */
 MUST_CHECK enum err txn_write(struct txn **txn, struct store *store);
 MUST_CHECK enum err txn_commit(struct txn *txn);
@@ -125,6 +125,8 @@ void txn_delete(struct txn *txn, struct bytes key); /* a missing key is fine */
 void txn_fence(struct txn *txn, struct bytes key);
 void txn_unfence(struct txn *txn, struct bytes key);
 void txn_fail(struct txn *txn, enum err e);
+/* The error that the scope has kept. */
+MUST_CHECK enum err txn_error(const struct txn *txn);
 
 /* The first record whose key is above `after` and begins with the byte `kind`; the last one of that
  * kind for txn_last. `after` is empty to begin with the first. ERR_NOT_FOUND at the end. A damaged
