@@ -108,7 +108,7 @@ static const struct verb verbs[] = {
 
 /* What all have to begin with. */
 static const char *const first_lines[] = {
-    "init --user " USER,
+    ("init --user " USER),
     "role add pump --note 'all pumps'",
     "role add idle",
     "allow @pump publish 'site/%{site}/%u/#'",
