@@ -120,7 +120,7 @@ static uint64_t mean(const uint64_t *samples, size_t count)
 
 bool watch_judge(void)
 {
-    enum { GROWTH_KB = 512, GROWTH_PERCENT = 3 };
+    enum { GROWTH_KB = 512, GROWTH_PERCENT = 1 };
     const struct watch_broker *w = &s.watch;
     const size_t third = w->memory_count / 3;
     uint64_t first = mean(w->memory, third), last = mean(w->memory + 2 * third, third);
@@ -131,6 +131,9 @@ bool watch_judge(void)
                  (double)w->longest / 1e6);
     for (int i = 0; i < TURN_BUCKETS; i++)
         (void)printf("  over %2u ms: %zu\n", bounds_ms[i], w->over[i]);
+#ifdef __SANITIZE_ADDRESS__ /* it keeps what is freed, and takes its time */
+    return true;
+#endif
     if (last > limit)
         print_error("its memory grew\n");
     bool swift = w->over[STALL] * STALL_IN <= w->turns;
