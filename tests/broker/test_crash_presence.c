@@ -8,6 +8,7 @@
  * as it had been told, and what was told with that very seq is what is recorded.
  *
  * DEVREG_IMAGES says how many of each kind are drawn at each call, DEVREG_SEED which. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,8 +102,9 @@ static void play_begin(struct scene *scene)
     p = (struct play){.scene = scene, .rng = rng_start("test_crash_presence")};
     check(path_join(p.trace, sizeof p.trace, scene->dir, "/trace"));
     check(path_join(p.image, sizeof p.image, scene->dir, "/image"));
-    check(realpath(scene->dir, p.root) != NULL && strlen(p.root) + 10 < sizeof p.root);
-    strcat(p.root, "/registry");
+    char *real = realpath(scene->dir, NULL); /* into a given place it takes PATH_MAX bytes */
+    check(real && path_join(p.root, sizeof p.root, real, "/registry"));
+    free(real);
     check(setenv("CRASH_ROOT", p.root, 1) == 0 && setenv("CRASH_TRACE", p.trace, 1) == 0);
     preload(true);
     scene_make_registry(scene);
