@@ -29,7 +29,11 @@
 #include "tests/support/tempdir.h"
 
 enum {
+#ifdef __SANITIZE_ADDRESS__ /* where each run takes its time */
+    TRIES = 3,
+#else
     TRIES = 10,
+#endif
     WORDS = 32,
     LINE_SIZE = 400,
     SECONDS = 120,
