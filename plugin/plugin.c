@@ -9,6 +9,7 @@
 #include "plugin/turn.h"
 #include "registry/fit.h"
 #include "registry/key.h"
+#include "registry/lost_pages.h"
 #include "registry/text.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -374,6 +375,7 @@ static void plugin_close(struct plugin *plugin)
     hash_set_clear(&plugin->ended_of_mqtt5);
     cache_close(&plugin->cache);
     registry_close(plugin->registry);
+    lost_pages_release();
     journal_end(&plugin->journal);
     free(plugin);
 }
@@ -407,6 +409,7 @@ static struct plugin *plugin_open(const struct options *options)
         }
         plugin->options = *options;
         plugin->thread = pthread_self();
+        lost_pages_catch();
         if (!plugin_fill(plugin)) {
             plugin_close(plugin);
             return NULL;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,57 +20,113 @@ static bool take_number(const char **at, int base, char after, uintmax_t *number
     return taken;
 }
 
-/* A mapping of the file, such that only what is in the file can be seen there: shared, and not
- * written to. A line of /proc/self/maps, see proc(5): "7f00-7f10 r--s 00000000 fe:01 4711
- * /var/lib/..." */
-static bool is_of(const char *line, const struct stat *info, uintmax_t *begin, uintmax_t *end)
+/* A line of /proc/self/maps, see proc(5): "7f00-7f10 r--s 00000000 fe:01 4711 /var/lib/..." */
+struct mapping {
+    uintptr_t begin, end;
+    bool written, shared;
+    dev_t device;
+    ino_t inode;
+};
+
+static bool mapping_parse(struct mapping *mapping, const char *line)
 {
     enum { MODES = 5 }; /* "r--s " */
-    uintmax_t offset, major_number, minor_number, inode;
+    uintmax_t begin, end, offset, major_number, minor_number, inode;
     const char *at = line;
-    if (!take_number(&at, 16, '-', begin) || !take_number(&at, 16, ' ', end) ||
-        strnlen(at, MODES) < MODES || at[1] != '-' || at[3] != 's')
+    if (!take_number(&at, 16, '-', &begin) || !take_number(&at, 16, ' ', &end) ||
+        strnlen(at, MODES) < MODES)
         return false;
+    const bool written = at[1] != '-', shared = at[3] == 's';
     at += MODES;
-    return take_number(&at, 16, ' ', &offset) && take_number(&at, 16, ':', &major_number) &&
-           take_number(&at, 16, ' ', &minor_number) && take_number(&at, 10, ' ', &inode) &&
-           inode == info->st_ino &&
-           makedev((unsigned)major_number, (unsigned)minor_number) == info->st_dev;
+    if (!take_number(&at, 16, ' ', &offset) || !take_number(&at, 16, ':', &major_number) ||
+        !take_number(&at, 16, ' ', &minor_number) || !take_number(&at, 10, ' ', &inode))
+        return false;
+    *mapping = (struct mapping){.begin = (uintptr_t)begin,
+                                .end = (uintptr_t)end,
+                                .written = written,
+                                .shared = shared,
+                                .device = makedev((unsigned)major_number, (unsigned)minor_number),
+                                .inode = (ino_t)inode};
+    return true;
 }
 
+/* The next one; of a line that is too long the rest is read as one that is no mapping. False at the
+ * end. */
+static bool mapping_next(FILE *maps, struct mapping *mapping)
+{
+    char line[512];
+    bool parsed = false;
+    while (!parsed && fgets(line, sizeof line, maps))
+        parsed = mapping_parse(mapping, line);
+    return parsed;
+}
+
+static FILE *maps_open(void)
+{
+    return fopen("/proc/self/maps", "re");
+}
+
+/* Only what is in the file can be seen there: shared, and not written to. */
 void mapping_forget(int file)
 {
-    char line[512]; /* of a longer one the rest is read as one that is no mapping */
-    uintmax_t begin, end;
+    struct mapping mapping;
     struct stat info;
-    FILE *maps = fstat(file, &info) == 0 ? fopen("/proc/self/maps", "re") : NULL;
+    FILE *maps = fstat(file, &info) == 0 ? maps_open() : NULL;
     if (!maps)
         return;
-    while (fgets(line, sizeof line, maps)) {
-        if (!is_of(line, &info, &begin, &end))
+    while (mapping_next(maps, &mapping)) {
+        if (!mapping.shared || mapping.written || mapping.inode != info.st_ino ||
+            mapping.device != info.st_dev)
             continue;
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): so the kernel tells it */
-        void *pages = (void *)(uintptr_t)begin;
-        (void)madvise(pages, (size_t)(end - begin), MADV_DONTNEED); /* else they stay */
+        void *pages = (void *)mapping.begin;
+        (void)madvise(pages, mapping.end - mapping.begin, MADV_DONTNEED); /* else they stay */
     }
     (void)fclose(maps); /* only read from */
+}
+
+static bool find(struct mapping *found, const void *address, dev_t device, ino_t inode)
+{
+    const uintptr_t at = (uintptr_t)address;
+    bool is_it = false;
+    FILE *maps = maps_open();
+    while (maps && !is_it && mapping_next(maps, found))
+        is_it = address ? at >= found->begin && at < found->end
+                        : found->shared && found->device == device && found->inode == inode;
+    if (maps)
+        (void)fclose(maps); /* only read from */
+    return is_it;
+}
+
+bool mapping_around(const void *address, uintptr_t *begin, uintptr_t *end)
+{
+    struct mapping found;
+    if (!find(&found, address, 0, 0))
+        return false;
+    *begin = found.begin;
+    *end = found.end;
+    return true;
+}
+
+bool mapping_of(dev_t device, ino_t inode, uintptr_t *begin, uintptr_t *end)
+{
+    struct mapping found;
+    if (!find(&found, NULL, device, inode))
+        return false;
+    *begin = found.begin;
+    *end = found.end;
+    return true;
 }
 
 /* Where the mapping of the open file begins; NULL for none. */
 static char *mapping_find(int file)
 {
-    char line[512];
-    uintmax_t begin = 0, end;
     struct stat info;
-    FILE *maps = fstat(file, &info) == 0 ? fopen("/proc/self/maps", "re") : NULL;
-    bool found = false;
-    if (!maps)
+    uintptr_t begin, end;
+    if (fstat(file, &info) != 0 || !mapping_of(info.st_dev, info.st_ino, &begin, &end))
         return NULL;
-    while (!found && fgets(line, sizeof line, maps))
-        found = is_of(line, &info, &begin, &end);
-    (void)fclose(maps); /* only read from */
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): so the kernel tells it */
-    return found ? (char *)(uintptr_t)begin : NULL;
+    return (char *)begin;
 }
 
 /* The file's last page is there as a whole: it ends with zeros. */

@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
 #include "registry/crypto.h"
+#include "registry/lost_pages.h"
 #include "registry/mapping.h"
 #include "registry/store_dir.h"
 
@@ -19,6 +24,7 @@ enum {
     OPEN_TRIES = 5,
     UUID_SIZE = 16,
     SMALLEST_PAGE = 4096,
+    LARGEST_PAGE = 65536,
     SEAL_SIZE = CRYPTO_MAC_SIZE
 };
 
@@ -39,6 +45,13 @@ struct store {
     struct store_marks files;
     unsigned users;
     size_t page_size;
+    struct watched_file *data, *lock;    /* see lost_pages.h */
+    atomic_bool lost;                    /* a page is missing, or is not what it was */
+    bool quick;                          /* see store_be_quick */
+    jmp_buf *read_escape, *write_escape; /* while it is called: one thread reads, and one, */
+    pthread_t writer;                    /* which may be the same, writes */
+    uint64_t looked_at;                  /* the last commit when store_in_place looked last */
+    uint64_t short_commit, short_pages;  /* the last one whose file may end there: see file_look */
     struct store *next;
 };
 
@@ -85,6 +98,103 @@ static enum err from_lmdb(int code)
     }
     enum err e = err_from_errno(code);
     return e ? e : ERR_IO;
+}
+
+static _Noreturn void jump_out(jmp_buf **escape)
+{
+    jmp_buf *to = *escape;
+    *escape = NULL;
+    longjmp(*to, 1);
+}
+
+/* LMDB ends the process where a file's structure is impossible: it calls this before. Whoever
+ * called LMDB goes on behind his setjmp. */
+static void on_assert(MDB_env *env, const char *what)
+{
+    struct store *store = mdb_env_get_userctx(env);
+    (void)what; /* means nothing to whoever has the file */
+    atomic_store(&store->lost, true);
+    if (store->write_escape && pthread_equal(store->writer, pthread_self()))
+        jump_out(&store->write_escape);
+    if (store->read_escape)
+        jump_out(&store->read_escape);
+}
+
+/* Is what was read of it, or was not found, not to be believed? */
+static bool is_lost(const struct store *store)
+{
+    return atomic_load_explicit(&store->lost, memory_order_relaxed);
+}
+
+/* The error of a call, where nothing it met was lost. */
+static enum err from_reading(const struct txn *txn, int code)
+{
+    return code && is_lost(txn->store) ? ERR_BROKEN : from_lmdb(code);
+}
+
+static jmp_buf **escape_of(const struct txn *txn)
+{
+    return txn->writes ? &txn->store->write_escape : &txn->store->read_escape;
+}
+
+static int val_get(const struct txn *txn, MDB_val *key, MDB_val *value)
+{
+    jmp_buf out;
+    if (txn->store->quick)
+        return mdb_get(txn->mdb, txn->store->dbi, key, value);
+    if (setjmp(out) != 0)
+        return MDB_CORRUPTED;
+    *escape_of(txn) = &out;
+    int code = mdb_get(txn->mdb, txn->store->dbi, key, value);
+    *escape_of(txn) = NULL;
+    return code;
+}
+
+static int cursor_get(const struct txn *txn, MDB_val *key, MDB_val *value, MDB_cursor_op op)
+{
+    jmp_buf out;
+    if (setjmp(out) != 0)
+        return MDB_CORRUPTED;
+    *escape_of(txn) = &out;
+    int code = mdb_cursor_get(txn->cursor, key, value, op);
+    *escape_of(txn) = NULL;
+    return code;
+}
+
+static int val_put(const struct txn *txn, MDB_val *key, MDB_val *value, unsigned flags)
+{
+    jmp_buf out;
+    if (setjmp(out) != 0)
+        return MDB_CORRUPTED;
+    txn->store->write_escape = &out;
+    int code = mdb_put(txn->mdb, txn->store->dbi, key, value, flags);
+    txn->store->write_escape = NULL;
+    return code;
+}
+
+static int val_delete(const struct txn *txn, MDB_val *key)
+{
+    jmp_buf out;
+    if (setjmp(out) != 0)
+        return MDB_CORRUPTED;
+    txn->store->write_escape = &out;
+    int code = mdb_del(txn->mdb, txn->store->dbi, key, NULL);
+    txn->store->write_escape = NULL;
+    return code;
+}
+
+/* Ends the transaction in any case. */
+static int commit(struct store *store, MDB_txn *txn)
+{
+    jmp_buf out;
+    if (setjmp(out) != 0) {
+        mdb_txn_abort(txn);
+        return MDB_CORRUPTED;
+    }
+    store->write_escape = &out;
+    int code = mdb_txn_commit(txn);
+    store->write_escape = NULL;
+    return code;
 }
 
 /* A record is bound to its place: the seal's key is mixed with a hash of the record's key (FNV-1a).
@@ -143,6 +253,34 @@ static enum err unseal(const struct txn *txn, struct bytes key, MDB_val value, s
     return ERR_OK;
 }
 
+/* Is there address space for that? LMDB gives up what it has before it asks. */
+static bool is_room_for(size_t size)
+{
+    void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return room != MAP_FAILED && munmap(room, size) == 0;
+}
+
+/* The file has grown past what is mapped, or somebody wrote over it. It is mapped anew, as far as
+ * it has grown and some more; whoever watched it watches that. */
+static int map_grow(struct store *store)
+{
+    MDB_envinfo info;
+    struct stat file;
+    int fd;
+    if (mdb_env_info(store->env, &info) || mdb_env_get_fd(store->env, &fd) || fstat(fd, &file) != 0)
+        return MDB_MAP_RESIZED;
+    size_t size = map_size + ((size_t)file.st_size & ~(size_t)(LARGEST_PAGE - 1));
+    if (info.me_last_pgno >= size / store->page_size)
+        return MDB_CORRUPTED;
+    int code = is_room_for(size) ? mdb_env_set_mapsize(store->env, size) : ENOMEM;
+    if (!code && store->data) {
+        lost_pages_forget(store->data);
+        store->data =
+            lost_pages_watch_file(store->files.data_device, store->files.data, &store->lost);
+    }
+    return code;
+}
+
 /* Renews or begins, and mends what can be mended: slots of dead readers, a map grown elsewhere. */
 static int begin_read(struct txn *txn)
 {
@@ -153,7 +291,7 @@ static int begin_read(struct txn *txn)
             return code;
         if (code == MDB_READERS_FULL)
             store_check_readers(txn->store);
-        else if (mdb_env_set_mapsize(txn->store->env, 0) != MDB_SUCCESS)
+        else if ((code = map_grow(txn->store)))
             return code;
     }
 }
@@ -177,10 +315,17 @@ enum err txn_reader(struct txn **out, struct store *store)
 enum err txn_renew(struct txn *txn)
 {
     assert(!txn->active && !txn->writes);
-    int code = begin_read(txn);
+    int code = mdb_txn_renew(txn->mdb);
+    if (code)
+        code = begin_read(txn);
     txn->active = code == MDB_SUCCESS;
     txn->cursor_stale = true;
-    return from_lmdb(code);
+    if (code)
+        return from_lmdb(code);
+    if (!is_lost(txn->store))
+        return ERR_OK;
+    txn_reset(txn); /* it began on what is not there */
+    return ERR_BROKEN;
 }
 
 void txn_reset(struct txn *txn)
@@ -214,8 +359,9 @@ enum err txn_write(struct txn **out, struct store *store)
         return ERR_NO_MEMORY;
     txn->store = store;
     txn->writes = txn->active = true;
+    store->writer = pthread_self();
     int code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
-    if (code == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == MDB_SUCCESS)
+    if (code == MDB_MAP_RESIZED && !(code = map_grow(store)))
         code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
     if (code) {
         free(txn);
@@ -249,14 +395,14 @@ static enum err full_or(enum err e, const struct store *store)
 enum err txn_commit(struct txn *txn)
 {
     const struct store *store = txn->store;
-    enum err e = txn->error;
+    enum err e = txn->error ? txn->error : is_lost(store) ? ERR_BROKEN : ERR_OK;
     if (e) {
         txn_abort(txn);
         return full_or(e, store);
     }
     if (txn->cursor)
         mdb_cursor_close(txn->cursor);
-    e = from_lmdb(mdb_txn_commit(txn->mdb)); /* frees the transaction in any case */
+    e = from_lmdb(commit(txn->store, txn->mdb));
     free(txn);
     return full_or(e, store);
 }
@@ -287,8 +433,8 @@ enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
     MDB_val k = to_val(key), value;
     if (!key_fits(key))
         return ERR_NOT_FOUND;
-    int code = mdb_get(txn->mdb, txn->store->dbi, &k, &value);
-    return code ? from_lmdb(code) : unseal(txn, key, value, record);
+    int code = val_get(txn, &k, &value);
+    return code ? from_reading(txn, code) : unseal(txn, key, value, record);
 }
 
 static enum err put(struct txn *txn, struct bytes key, struct bytes record, unsigned flags)
@@ -299,7 +445,7 @@ static enum err put(struct txn *txn, struct bytes key, struct bytes record, unsi
         return txn->error;
     if (!key_fits(key))
         return txn->error = ERR_INVALID;
-    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE | flags);
+    int code = val_put(txn, &k, &value, MDB_RESERVE | flags);
     if (code == MDB_KEYEXIST)
         return ERR_EXISTS;
     if (code)
@@ -328,7 +474,7 @@ void txn_delete(struct txn *txn, struct bytes key)
     assert(txn->writes);
     if (txn->error || !key_fits(key))
         return;
-    int code = mdb_del(txn->mdb, txn->store->dbi, &k, NULL);
+    int code = val_delete(txn, &k);
     if (code && code != MDB_NOTFOUND)
         txn->error = from_lmdb(code);
 }
@@ -337,7 +483,7 @@ void txn_delete(struct txn *txn, struct bytes key)
 static void fence_put(struct txn *txn, struct bytes key)
 {
     MDB_val k = to_val(key), value = {txn->store->page_size / 2 - 32 - key.size, NULL};
-    int code = mdb_put(txn->mdb, txn->store->dbi, &k, &value, MDB_RESERVE);
+    int code = val_put(txn, &k, &value, MDB_RESERVE);
     if (code)
         txn_fail(txn, from_lmdb(code));
     else
@@ -385,8 +531,8 @@ static int cursor_ready(struct txn *txn)
 static enum err lend(const struct txn *txn, int code, uint8_t kind, MDB_val k, MDB_val value,
                      struct bytes *key, struct bytes *record)
 {
-    if (code)
-        return from_lmdb(code);
+    if (code || is_lost(txn->store))
+        return from_reading(txn, code ? code : MDB_CORRUPTED);
     if (!k.mv_size || k.mv_size > STORE_KEY_MAX || !ends_in_page(txn, k))
         return ERR_BROKEN;
     if (*(const uint8_t *)k.mv_data != kind)
@@ -412,10 +558,10 @@ enum err txn_next(struct txn *txn, uint8_t kind, struct bytes after, struct byte
         return txn->error;
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS)
-        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
+        code = cursor_get(txn, &k, &value, MDB_SET_RANGE);
     if (code == MDB_SUCCESS && !first && k.mv_size == from.mv_size &&
         memcmp(k.mv_data, from.mv_data, k.mv_size) == 0)
-        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_NEXT);
+        code = cursor_get(txn, &k, &value, MDB_NEXT);
     if (code == MDB_SUCCESS && !above(k, from, first))
         return ERR_BROKEN; /* a walk that goes back would never end */
     return lend(txn, code, kind, k, value, key, record);
@@ -427,9 +573,9 @@ enum err txn_last(struct txn *txn, uint8_t kind, struct bytes *key, struct bytes
     MDB_val k = {1, &next_kind}, value = {0, NULL};
     int code = cursor_ready(txn);
     if (code == MDB_SUCCESS) {
-        code = mdb_cursor_get(txn->cursor, &k, &value, MDB_SET_RANGE);
+        code = cursor_get(txn, &k, &value, MDB_SET_RANGE);
         if (code == MDB_SUCCESS || code == MDB_NOTFOUND)
-            code = mdb_cursor_get(txn->cursor, &k, &value, code ? MDB_LAST : MDB_PREV);
+            code = cursor_get(txn, &k, &value, code ? MDB_LAST : MDB_PREV);
     }
     return lend(txn, code, kind, k, value, key, record);
 }
@@ -497,88 +643,88 @@ static uint64_t free_from(MDB_val list, uint64_t from)
     return found;
 }
 
-/* Counts them in all its records. The list is the database of number 0, which may be read. */
-static int count_free(MDB_env *env, uint64_t from, uint64_t *found)
+/* Counts them in all its records, as of that commit; ERR_BUSY where that is not what a reader sees.
+ * The list is the database of number 0, which may be read. */
+static enum err count_free(struct store *store, uint64_t commit, uint64_t from, uint64_t *found)
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor;
+    struct txn txn = {.store = store};
     MDB_val key, list;
     *found = 0;
-    int code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    int code = begin_read(&txn);
     if (code)
-        return code;
-    code = mdb_cursor_open(txn, 0, &cursor);
-    if (!code) {
-        while (!(code = mdb_cursor_get(cursor, &key, &list, MDB_NEXT)))
-            *found += free_from(list, from);
-        mdb_cursor_close(cursor);
+        return from_lmdb(code);
+    const bool same = mdb_txn_id(txn.mdb) == commit;
+    if (same)
+        code = mdb_cursor_open(txn.mdb, 0, &txn.cursor);
+    if (txn.cursor) {
+        while (!(code = cursor_get(&txn, &key, &list, MDB_NEXT)))
+            *found += ends_in_page(&txn, list) ? free_from(list, from) : 0;
+        mdb_cursor_close(txn.cursor);
     }
-    mdb_txn_abort(txn);
-    return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
+    mdb_txn_abort(txn.mdb);
+    return !same ? ERR_BUSY : code == MDB_NOTFOUND ? ERR_OK : from_lmdb(code);
 }
 
-static enum err file_look(MDB_env *env, uint64_t *commit)
+/* The pages from `there` up are missing. Who is watched needs no cover, beside which another
+ * thread might read what it has just written. */
+static enum err are_free(struct store *store, int fd, uint64_t commit, uint64_t there,
+                         uint64_t pages)
+{
+    const size_t from = (size_t)there * store->page_size, to = (size_t)pages * store->page_size;
+    uint64_t found;
+    if (!store->data && !mapping_cover(fd, from, to))
+        return ERR_DAMAGED;
+    enum err e = count_free(store, commit, there, &found);
+    if (!store->data && !mapping_uncover(fd, from, to))
+        return ERR_IO;
+    bool damaged = e == ERR_BROKEN || is_lost(store) || (!e && found != pages - there);
+    return damaged ? ERR_DAMAGED : e;
+}
+
+static enum err file_look(struct store *store)
 {
     MDB_envinfo info;
-    MDB_stat stat_;
     struct stat file;
-    uint64_t found;
     int fd;
-    if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat_) || mdb_env_get_fd(env, &fd))
+    if (mdb_env_info(store->env, &info) || mdb_env_get_fd(store->env, &fd))
         return ERR_IO;
     if (fstat(fd, &file) != 0)
         return err_from_errno(errno);
-    *commit = info.me_last_txnid;
-    const uint64_t pages = info.me_last_pgno + 1, there = (uint64_t)file.st_size / stat_.ms_psize;
-    const size_t from = (size_t)there * stat_.ms_psize, to = (size_t)pages * stat_.ms_psize;
-    if (there >= pages)
+    const uint64_t pages = info.me_last_pgno + 1;
+    const uint64_t there = (uint64_t)file.st_size / store->page_size;
+    if (there >= pages ||
+        (info.me_last_txnid == store->short_commit && there >= store->short_pages))
         return ERR_OK;
-    if (pages > info.me_mapsize / stat_.ms_psize || !mapping_cover(fd, from, to))
+    if (pages > info.me_mapsize / store->page_size)
         return ERR_DAMAGED;
-    int code = count_free(env, there, &found);
-    if (!mapping_uncover(fd, from, to))
-        return ERR_IO;
-    return !code && found == pages - there ? ERR_OK : ERR_DAMAGED;
+    enum err e = are_free(store, fd, info.me_last_txnid, there, pages);
+    if (!e) {
+        store->short_commit = info.me_last_txnid;
+        store->short_pages = there;
+    }
+    return e;
 }
 
 /* Is the file as long as its pages in use? A shorter one would end the process at a read. Pages at
  * its end that are free may be missing: what a transaction took and gave back LMDB never wrote.
- * Where others write meanwhile, what was found may be of two commits. */
-static enum err file_complete(MDB_env *env)
+ * ERR_BUSY where others commit all the while. */
+static enum err file_complete(struct store *store)
 {
-    uint64_t commit = 0, before;
     enum err e;
     int tries = 0;
-    do {
-        before = commit;
-        e = file_look(env, &commit);
-    } while (e == ERR_DAMAGED && commit != before && ++tries < OPEN_TRIES);
+    do
+        e = file_look(store);
+    while (e == ERR_BUSY && ++tries < OPEN_TRIES);
     return e;
 }
 
-static enum err env_open(struct store *store, const char *path, unsigned flags)
+static void env_drop(struct store *store)
 {
-    int fd;
-    int code = mdb_env_create(&store->env);
-    if (code)
-        return from_lmdb(code);
-    code = mdb_env_set_mapsize(store->env, map_size);
-    if (!code)
-        code = mdb_env_set_maxreaders(store->env, READERS);
-    if (!code)
-        code = mdb_env_open(store->env, path, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
-    if (!code)
-        code = mdb_env_get_fd(store->env, &fd);
-    if (!code && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) /* LMDB 0.9.24 leaves it to children */
-        code = errno;
-    enum err e = from_lmdb(code);
-    if (!e)
-        e = file_complete(store->env);
-    if (e) {
-        mdb_env_close(store->env);
-        store->env = NULL;
-    }
-    return e;
+    lost_pages_forget(store->data);
+    lost_pages_forget(store->lock);
+    store->data = store->lock = NULL;
+    mdb_env_close(store->env);
+    store->env = NULL;
 }
 
 static enum err page_size_read(struct store *store)
@@ -590,6 +736,60 @@ static enum err page_size_read(struct store *store)
     return e;
 }
 
+/* Both files, before anything is read that may be missing. */
+static void watch(struct store *store)
+{
+    if (store->files.data)
+        store->data =
+            lost_pages_watch_file(store->files.data_device, store->files.data, &store->lost);
+    if (store->files.lock)
+        store->lock =
+            lost_pages_watch_file(store->files.lock_device, store->files.lock, &store->lost);
+}
+
+static enum err env_open(struct store *store, const char *path, unsigned flags)
+{
+    int fd;
+    atomic_store(&store->lost, false);
+    int code = mdb_env_create(&store->env);
+    if (code)
+        return from_lmdb(code);
+    code = mdb_env_set_userctx(store->env, store);
+    if (!code)
+        code = mdb_env_set_assert(store->env, on_assert);
+    if (!code)
+        code = mdb_env_set_mapsize(store->env, map_size);
+    if (!code)
+        code = mdb_env_set_maxreaders(store->env, READERS);
+    if (!code)
+        code = mdb_env_open(store->env, path, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (!code)
+        code = mdb_env_get_fd(store->env, &fd);
+    if (!code && fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) /* LMDB 0.9.24 leaves it to children */
+        code = errno;
+    enum err e = from_lmdb(code);
+    if (!e)
+        e = page_size_read(store);
+    if (!e) {
+        watch(store);
+        e = file_complete(store);
+    }
+    if (e)
+        env_drop(store);
+    return e;
+}
+
+/* Watches data.mdb from the first record's address, where the file could not be found: some file
+ * systems give stat another device than mappings. */
+static void watch_around(struct store *store, struct txn *txn)
+{
+    MDB_val key = to_val(meta_key), value;
+    if (!store->data && val_get(txn, &key, &value) == MDB_SUCCESS)
+        store->data = lost_pages_watch(value.mv_data, &store->lost);
+}
+
+/* A file that was put in the place of another's content is older than what lock.mdb says while
+ * others have it open: then no snapshot of it can be told from a mixture. */
 static enum err env_look(struct store *store)
 {
     struct txn *txn = NULL;
@@ -599,29 +799,33 @@ static enum err env_look(struct store *store)
     e = txn_renew(txn);
     if (!e)
         e = from_lmdb(mdb_dbi_open(txn->mdb, NULL, 0, &store->dbi));
-    if (!e)
-        e = page_size_read(store);
-    if (!e)
+    if (!e && txn_id(txn) > store_last_commit(store))
+        e = ERR_BROKEN;
+    if (!e) {
+        watch_around(store, txn);
         e = meta_read(txn, store->kind);
+    }
     txn_close(txn);
     return e;
 }
 
 /* LMDB 0.9.26 to 0.9.31 may break the locks of an opener that meets a closer of a program that does
- * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. */
+ * not take our flock. The first transaction then says EINVAL, which is ERR_IO here. ERR_BUSY is a
+ * short file to which another writes. */
 static enum err env_open_and_look(struct store *store, const char *path, unsigned flags, bool wait)
 {
     for (int tries = 0;; tries++) {
         enum err e = env_open(store, path, flags);
-        if (e)
-            return e;
-        store_check_readers(store);
-        e = env_look(store);
-        if (!e)
-            return ERR_OK;
-        mdb_env_close(store->env);
-        store->env = NULL;
-        if (e != ERR_IO || !wait || tries == OPEN_TRIES)
+        bool again = e == ERR_BUSY;
+        if (!e) {
+            store_check_readers(store);
+            e = env_look(store);
+            if (!e)
+                return ERR_OK;
+            env_drop(store);
+            again = e == ERR_IO;
+        }
+        if (!again || !wait || tries == OPEN_TRIES)
             return e;
         const struct timespec pause = {0, 20 * 1000000L};
         (void)nanosleep(&pause, NULL);
@@ -701,22 +905,39 @@ enum err store_open_copy(struct store **store, const char *file, enum store_kind
     return open_first(store, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, true, &wanted);
 }
 
-bool store_in_place(const struct store *store)
+void store_distrust(struct store *store)
+{
+    atomic_store(&store->lost, true);
+}
+
+void store_be_quick(struct store *store, bool quick)
+{
+    if (store)
+        store->quick = quick;
+}
+
+bool store_in_place(struct store *store)
 {
     const char *dir;
+    const uint64_t last = store_last_commit(store);
+    if (last < store->looked_at || file_complete(store) == ERR_DAMAGED)
+        store_distrust(store);
+    store->looked_at = last;
+    if (is_lost(store))
+        return false;
     return mdb_env_get_path(store->env, &dir) != MDB_SUCCESS || store_dir_has(dir, &store->files);
 }
 
 /* The environment knows its directory; the lock keeps an opener elsewhere from meeting a half
  * closed one. It is closed all the same where the lock cannot be had. Where other files lie in its
  * place, nobody can be opening it. */
-static void env_close(const struct store *store)
+static void env_close(struct store *store)
 {
     const char *path = NULL;
     struct store_dir place;
     bool locked = mdb_env_get_path(store->env, &path) == MDB_SUCCESS &&
                   !store_dir_begin(&place, path, store_in_place(store));
-    mdb_env_close(store->env);
+    env_drop(store);
     enum err ended = locked ? store_dir_end(&place, ERR_OK) : ERR_OK;
     (void)ended; /* it is closed all the same */
 }
@@ -762,7 +983,7 @@ enum err store_reopen(struct store **store, const char *dir, enum store_kind kin
         return e;
     }
     if (leave(*store)) {
-        mdb_env_close((*store)->env);
+        env_drop(*store);
         store_free(*store);
     }
     *store = NULL;
@@ -827,7 +1048,7 @@ static enum err write_first(const char *dir, enum store_kind kind,
     }
     if (!e)
         e = from_lmdb(mdb_env_sync(store.env, 1));
-    mdb_env_close(store.env);
+    env_drop(&store);
     crypto_wipe(store.mac_key, sizeof store.mac_key);
     return e;
 }

@@ -48,9 +48,18 @@ void store_close(struct store *store); /* NULL is fine */
 MUST_CHECK enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
                                  enum store_mode mode);
 
-/* Do the files that are open still lie in the store's directory? No where others took their place,
- * or where data.mdb is gone: what is read then is what was. Two system calls. */
-bool store_in_place(const struct store *store);
+/* Do the files that are open still lie in the store's directory, with all that they held? No where
+ * others took their place, where data.mdb is gone, and where somebody wrote over it past LMDB, as
+ * far as that shows. What is read then is what was, or ERR_BROKEN. Three system calls. */
+bool store_in_place(struct store *store);
+
+/* Nothing is read of it any more but ERR_BROKEN, until it is opened again: what is there was
+ * written past LMDB. No scope of it is open. */
+void store_distrust(struct store *store);
+
+/* From now on, or not any more, txn_get does without what keeps LMDB's assertions from ending the
+ * process: for who has just looked at the last commit, and may not pay for it. NULL is fine. */
+void store_be_quick(struct store *store, bool quick);
 
 /* Writes a copy of the last commit to the open `file`, without the pages that are not in use, while
  * others read and write; a pipe will do. A failure to write is also told in `*code`, as errno,
