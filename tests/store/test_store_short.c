@@ -2,6 +2,7 @@
  * LMDB never wrote what a transaction took and gave back; else cut short, and damaged. */
 #include "tests/support/cmocka_all.h"
 
+#include "registry/lost_pages.h"
 #include "tests/support/rng.h"
 #include "tests/support/store_fixture.h"
 
@@ -75,6 +76,25 @@ static void pages_that_were_given_back_need_not_be_there(void **state)
     open_again(s, STORE_WRITE);
     assert_int_equal(put_one(s->store, "dlarger", "and it goes on"), ERR_OK);
     open_again(s, STORE_WRITE);
+}
+
+/* As a broker does it, which would otherwise open it again and again. */
+static void who_looks_at_it_again_finds_it_in_place(void **state)
+{
+    struct short_store *s = *state;
+    lost_pages_catch();
+    store_close(s->store);
+    assert_int_equal(store_open(&s->store, s->dir.path, STORE_PRESENCE, STORE_WRITE), ERR_OK);
+    give_back(s);
+    assert_true(store_in_place(s->store));
+    assert_true(store_in_place(s->store));
+    assert_int_equal(look_up(s->store, "dpump-7", "a record"), ERR_OK);
+    assert_int_equal(put_one(s->store, "dpump-8", "it goes on"), ERR_OK);
+    assert_true(store_in_place(s->store));
+    assert_int_equal(truncate(s->data, 3L * PAGE), 0); /* of what is in use, too */
+    assert_false(store_in_place(s->store));
+    assert_int_equal(look_up(s->store, "dpump-7", "a record"), ERR_BROKEN);
+    lost_pages_release();
 }
 
 /* The pages that others then write there are seen. */
@@ -156,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pages_that_were_given_back_need_not_be_there, begin, end),
+        cmocka_unit_test_setup_teardown(who_looks_at_it_again_finds_it_in_place, begin, end),
         cmocka_unit_test_setup_teardown(what_is_written_there_later_is_seen, begin, end),
         cmocka_unit_test_setup_teardown(a_file_that_lacks_more_is_damaged_or_whole, begin, end),
         cmocka_unit_test_setup_teardown(any_store_that_was_committed_opens, begin, end),
