@@ -7,7 +7,7 @@
 #include "plugin/mosq.h"
 #include "registry/text.h"
 
-enum { REOPEN_MS = 10 };
+enum { REOPEN_MS = 10, BUSY_MS = 2000 };
 
 /* From the newest entry of the log on. */
 static enum err begin_reading(struct cache *cache)
@@ -398,25 +398,36 @@ static enum err device_read(struct cache *cache, struct cached_device *device)
     return e;
 }
 
+/* Once, until it can be read again: it may be asked for a thousand times a second. */
+static void complain(struct cache *cache, struct cached_device *device, enum err e)
+{
+    char name[DEVICE_ID_MAX + 4];
+    if (!device->complained)
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "cannot read device %s: %s; it is denied everything: run 'devreg check'",
+                    text_escape(name, sizeof name, device->id), err_text(e));
+    device->complained = true;
+}
+
 static enum err device_refresh(struct cache *cache, struct cached_device *device)
 {
     enum err e = registry_read(cache->registry);
     if (e)
-        return e;
+        return e; /* cache_sync says it, and so for the log */
     e = cache_catch_up(cache);
+    const bool can_read = !e;
     if (!e && device->look != cache->look)
         e = device_read(cache, device);
     if (!e && device->exists)
         e = policies_load(cache, device);
     registry_end(cache->registry);
     device->epoch = e ? 0 : cache->epoch;
-    if (e) {
-        char name[DEVICE_ID_MAX + 4];
+    if (e)
         device->look = 0;
-        journal_add(cache->journal, MOSQ_LOG_ERR,
-                    "cannot read device %s: %s; it is denied everything: run 'devreg check'",
-                    text_escape(name, sizeof name, device->id), err_text(e));
-    }
+    if (e && can_read)
+        complain(cache, device, e);
+    else if (!e)
+        device->complained = false;
     return e;
 }
 
@@ -509,6 +520,15 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
     return ERR_OK;
 }
 
+/* Nobody opens or closes it for that long: no reader's place may be left. */
+static bool is_long_busy(struct cache *cache)
+{
+    const int64_t now = clock_steady();
+    if (!cache->busy_at)
+        cache->busy_at = now;
+    return now - cache->busy_at >= BUSY_MS;
+}
+
 /* Opens the registry that lies there now. While somebody else is just opening or closing it, the
  * one that is open holds: `devreg restore` has not returned before it is let go of. If it cannot be
  * opened nothing can be read, so everything is denied. */
@@ -523,8 +543,9 @@ static void reopen(struct cache *cache)
         e = begin_reading(cache);
     const bool at_once = !e || (e == ERR_BUSY && registry_store(cache->registry));
     cache->tried_at = at_once ? 0 : clock_steady(); /* not again and again what fails */
-    if (e == ERR_BUSY)
+    if (e == ERR_BUSY && !is_long_busy(cache))
         return;
+    cache->busy_at = e == ERR_BUSY ? cache->busy_at : 0;
     if (e && e != cache->reopened)
         journal_add(cache->journal, MOSQ_LOG_ERR,
                     "the registry was replaced, and what lies there now cannot be opened: %s; "
@@ -542,26 +563,45 @@ void cache_look_again(struct cache *cache)
         reopen(cache);
 }
 
+/* A commit that syncs is one ahead of what a new reader sees. A file that is further ahead, or
+ * behind that, was written past LMDB (`cp` over it), and what a reader sees of it is a mixture. */
+static enum err catch_up_afresh(struct cache *cache)
+{
+    const uint64_t last = registry_last_commit(cache->registry);
+    enum err e = registry_read(cache->registry);
+    if (e)
+        return e;
+    const uint64_t snapshot = registry_snapshot(cache->registry);
+    bool mixed = last > snapshot + 1 || registry_last_commit(cache->registry) < snapshot;
+    e = mixed ? ERR_REPLACED : cache_catch_up(cache);
+    registry_end(cache->registry);
+    if (mixed)
+        store_distrust(registry_store(cache->registry));
+    return e;
+}
+
 void cache_sync(struct cache *cache)
 {
     if (registry_last_commit(cache->registry) == cache->seen)
         return;
     if (cache->waits)
         reopen(cache);
-    enum err e = registry_read(cache->registry);
-    if (e) {
-        forget_all(cache);
-    } else {
-        e = cache_catch_up(cache);
-        registry_end(cache->registry);
-    }
-    if (e == ERR_REPLACED) {
-        if (clock_steady() - cache->tried_at >= REOPEN_MS)
+    enum err e = catch_up_afresh(cache);
+    if (e)
+        forget_all(cache); /* by cache_catch_up as well */
+    if (e && (e == ERR_REPLACED || !registry_in_place(cache->registry))) {
+        if (!cache->waits && clock_steady() - cache->tried_at >= REOPEN_MS)
             reopen(cache);
-    } else if (e) {
-        journal_add(cache->journal, MOSQ_LOG_ERR,
-                    "cannot read the change log: %s; run 'devreg check'", err_text(e));
+        return;
     }
+    if (e && e != cache->said)
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "cannot read the registry: %s; every device is denied until that is mended: "
+                    "run 'devreg check'",
+                    err_text(e));
+    else if (!e && cache->said)
+        journal_add(cache->journal, MOSQ_LOG_NOTICE, "the registry can be read again");
+    cache->said = e;
 }
 
 void cache_close(struct cache *cache)

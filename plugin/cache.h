@@ -47,10 +47,11 @@ struct cached_device {
     struct table_node node;
     struct cached_device *idle_next, *idle_previous; /* in the list of those without connections */
     bool exists;
-    bool changed;   /* in the list of those whose connections are to be looked at */
-    uint64_t look;  /* of the cache, when it was read; 0: it has to be read */
-    uint64_t epoch; /* of the cache, when its policies were filled in too; 0: anew */
-    uint64_t loads; /* how often it or its roles were read: connections are judged anew */
+    bool changed;    /* in the list of those whose connections are to be looked at */
+    bool complained; /* the journal was told that it cannot be read */
+    uint64_t look;   /* of the cache, when it was read; 0: it has to be read */
+    uint64_t epoch;  /* of the cache, when its policies were filled in too; 0: anew */
+    uint64_t loads;  /* how often it or its roles were read: connections are judged anew */
     struct connection *connections; /* those that were let in with it: see connections.h */
     struct limiter *limiter;        /* NULL without limits; as of `epoch`, as policies are */
     struct cached_device *changed_next;
@@ -86,6 +87,8 @@ struct cache {
     int64_t tried_at;              /* steady clock: when a replaced registry was opened last */
     enum err reopened;             /* what came of it */
     bool waits; /* another registry lies in place, and cannot be opened at once: this one holds */
+    int64_t busy_at; /* steady clock: since when others held it; 0 for not */
+    enum err said;   /* what the journal was told of reading the change log last */
     /* Called for each entry of the log that names a device; outside of any scope's use. */
     void (*followed)(void *context, const struct log_entry *entry);
     void *context;
