@@ -7,6 +7,7 @@
 #include "plugin/mosq.h"
 #include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
+#include "plugin/presence_open.h"
 #include "plugin/presence_walk.h"
 #include "registry/key.h"
 #include "registry/text.h"
@@ -350,6 +351,8 @@ void presence_tick(struct presences *presences, int64_t now)
     presences->ticked_at = steady;
     if (presences->in_flight)
         presence_collect(presences);
+    if (!presence_follow(presences, steady))
+        return;
     if (presences->failed) {
         presence_retry(presences, false);
         return; /* what is new waits behind it */
@@ -421,6 +424,10 @@ void presence_close(struct presences *presences, int64_t now)
     presence_walk_close(presences);
     (void)jobs_end(presences->done);
     enum err e = jobs_end(writer_close(&presences->writer));
+    for (struct job *job = presences->failed; job; job = job->next)
+        job->result = ERR_REPLACED; /* no store is open */
+    enum err lost = jobs_end(presences->failed);
+    e = e ? e : lost;
     if (e)
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot record the stop: %s; who was online is told as 'broker_restart' at the "

@@ -51,7 +51,7 @@ struct presences {
     const struct options *options; /* lent, and so are these three */
     struct cache *cache;
     struct journal *journal;
-    struct store *store;
+    struct store *store; /* NULL, and so the reader, where another took its place */
     struct txn *reader;
     struct writer writer;
     struct table entries;
@@ -72,6 +72,10 @@ struct presences {
     bool owners;          /* may anybody own a session? not before the first persistent one */
     bool unwalked;        /* the store does not know yet that all of it was walked */
     bool failing, stuck;  /* it was said that the disk, the broker's memory, is full */
+    /* Of another store in the place of the one that is open: see presence_open.h. */
+    int64_t looked_at;    /* steady clock */
+    enum err away;        /* what was said of it */
+    bool making, turning; /* a new one is being made; the writer is to finish with the old one */
 };
 
 /* Opens the presence store, making it where it is missing and putting a damaged one aside, and

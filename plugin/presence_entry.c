@@ -5,6 +5,7 @@
 
 #include "plugin/clock.h"
 #include "plugin/presence_jobs.h"
+#include "plugin/presence_open.h"
 #include "registry/text.h"
 
 static struct presence_entry *find_hashed(const struct presences *presences, const char *device,
@@ -111,7 +112,7 @@ static void topic_load(struct presences *presences, struct presence_entry *entry
 static void record_load(struct presences *presences, struct presence_entry *entry)
 {
     struct presence *record = &entry->record;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (!e) {
         e = presence_get(presences->reader, entry->device, record); /* an error leaves zeros */
         if (!e)
@@ -119,8 +120,8 @@ static void record_load(struct presences *presences, struct presence_entry *entr
         txn_reset(presences->reader);
     }
     if (e)
-        record->seq = presences->highest_seq; /* of any device: it only must not fall */
-    if (e && e != ERR_NOT_FOUND)
+        record->seq = presences->highest_seq;         /* of any device: it only must not fall */
+    if (e && e != ERR_NOT_FOUND && e != ERR_REPLACED) /* that was said */
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot read the presence of device %s: %s; it begins anew", entry->device,
                     err_text(e));

@@ -21,9 +21,21 @@ static struct job *job_new(enum job_kind kind, const char *device, int64_t now)
     return job;
 }
 
-/* False where no thread can be started: the job is freed. */
+static void failed_add(struct presences *presences, struct job *job)
+{
+    job->next = NULL;
+    *(presences->failed ? presences->failed_end : &presences->failed) = job;
+    presences->failed_end = &job->next;
+}
+
+/* False where no thread can be started: the job is freed. While no store is open it waits with
+ * those that failed. */
 static bool submit(struct presences *presences, struct job *job)
 {
+    if (!presences->store) {
+        failed_add(presences, job);
+        return true;
+    }
     if (!writer_submit(&presences->writer, job)) {
         if (!presences->failing)
             journal_add(presences->journal, MOSQ_LOG_ERR,
@@ -62,6 +74,20 @@ bool presence_submit_note(struct presences *presences, enum job_kind kind)
 {
     struct job *job = job_new(kind, "", 0);
     return job && submit(presences, job);
+}
+
+bool presence_submit_begin(struct presences *presences, const struct patterns *patterns)
+{
+    struct job *job = job_new(JOB_BEGIN, "", 0);
+    if (!job)
+        return false;
+    job->patterns = malloc(sizeof *patterns);
+    if (job->patterns) {
+        *job->patterns = *patterns;
+        return submit(presences, job);
+    }
+    job_free(job);
+    return false;
 }
 
 bool presence_submit_quarantine(struct presences *presences, const char *device,
@@ -234,9 +260,7 @@ static void job_failed(struct presences *presences, struct job *job)
                     err_text(job->result));
     presences->failing = true;
     presences->retry_at = clock_steady() + RETRY_MS;
-    job->next = NULL;
-    *(presences->failed ? presences->failed_end : &presences->failed) = job;
-    presences->failed_end = &job->next;
+    failed_add(presences, job);
 }
 
 /* While it was on its way something was changed that names no device: it may be gone. */
@@ -268,6 +292,21 @@ static bool is_obsolete(const struct job *job)
     const struct presence_entry *entry = job->entry;
     return entry && job->kind == JOB_PUT &&
            (entry->forgotten || entry->record.generation != job->generation);
+}
+
+/* A record is made anew from its entry. What a removed device had published is cleared without the
+ * record that says where it stands. */
+void presence_job_drop(struct presences *presences, struct job *job)
+{
+    struct presence_entry *entry = job->entry;
+    if (job->kind == JOB_DELETE && presences->options->presence) {
+        char topic[PRESENCE_TOPIC_MAX + 1];
+        const struct subject nobody = {.device = entry->device};
+        presence_topic_make(topic, presences->options->presence_topic, &nobody);
+        (void)message_clear(entry->topic ? entry->topic : topic);
+    }
+    settle(presences, job);
+    job_free(job);
 }
 
 void presence_retry(struct presences *presences, bool at_once)

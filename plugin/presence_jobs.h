@@ -17,11 +17,17 @@ bool presence_submit_forget(struct presences *presences, const char *topic);
 /* JOB_WALKED or JOB_KNOWN, which say all by their kind. */
 bool presence_submit_note(struct presences *presences, enum job_kind kind);
 
+/* JOB_BEGIN. Copies the patterns. */
+bool presence_submit_begin(struct presences *presences, const struct patterns *patterns);
+
 /* A quarantine begins, has ended. */
 bool presence_submit_quarantine(struct presences *presences, const char *device,
                                 const struct quarantine *quarantine);
 bool presence_submit_release(struct presences *presences, const char *device,
                              const struct quarantine *quarantine);
+
+/* Ends a job that is not to be written any more. What it was to record is still to be done. */
+void presence_job_drop(struct presences *presences, struct job *job);
 
 /* Takes in what the writer wrote, and publishes it, a part at a time. */
 void presence_collect(struct presences *presences);

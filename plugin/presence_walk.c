@@ -1,16 +1,12 @@
 #include "plugin/presence_walk.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "plugin/message.h"
 #include "plugin/mosq.h"
 #include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
+#include "plugin/presence_open.h"
 #include "registry/text.h"
 
 enum { RECORDS_A_TURN = 200, JOBS_WAITING_MAX = 1000 };
@@ -52,7 +48,7 @@ static enum err stands_there(struct presences *presences, const char *device, co
     struct presence record;
     const struct presence_entry *entry = entry_find(presences, device);
     *there = false;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return e;
     e = record_now(presences, device, &record);
@@ -69,7 +65,7 @@ static enum err step_cleared(struct presences *presences, int64_t now)
     char topic[PRESENCE_TOPIC_MAX + 1], device[DEVICE_ID_MAX + 1];
     int64_t when = 0;
     bool there = false;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return e;
     e = cleared_topic_next(presences->reader, presences->walk.after, topic, device, &when);
@@ -106,7 +102,7 @@ static enum err standing_topic(struct presences *presences, const char *device,
                                const struct presence *record,
                                char topic[static PRESENCE_TOPIC_MAX + 1])
 {
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return e;
     if (standing_topic_get(presences->reader, device, record, topic) != ERR_OK)
@@ -192,7 +188,7 @@ static enum err step_record(struct presences *presences, int64_t now)
 {
     struct presence record;
     char device[DEVICE_ID_MAX + 1];
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return e;
     e = presence_next(presences->reader, presences->walk.after, device, &record);
@@ -218,7 +214,7 @@ static enum err step_registry(struct presences *presences, int64_t now)
     enum err e = cache_next(presences->cache, presences->walk.after, device);
     if (e)
         return e;
-    e = txn_renew(presences->reader);
+    e = presence_read(presences);
     if (e)
         return e;
     e = presence_get(presences->reader, device, &record);
@@ -285,126 +281,11 @@ void presence_walk_again(struct presences *presences)
         stage_begin(presences, WALK_RECORDS);
 }
 
-/* Puts a damaged store out of the way, where a person may look at it; never over an earlier one. */
-static enum err put_aside(struct presences *presences)
+void presence_walk_begin(struct presences *presences)
 {
-    const char *dir = presences->options->presence_store;
-    char from[OPTION_PATH_MAX + 32], to[OPTION_PATH_MAX + 64];
-    snprintf(from, sizeof from, "%s/data.mdb", dir);
-    snprintf(to, sizeof to, "%s/data.mdb.damaged-%lld", dir, (long long)time(NULL));
-    if (rename(from, to) != 0)
-        return ERR_DAMAGED;
-    journal_add(presences->journal, MOSQ_LOG_ERR,
-                "the presence store was damaged: it lies aside as %s, and last-seen times begin "
-                "anew",
-                to);
-    return ERR_OK;
-}
-
-/* Nothing but that it is new. */
-static enum err begin_anew(struct txn *txn, void *context)
-{
-    (void)context;
-    store_begins_anew(txn);
-    return ERR_OK;
-}
-
-static enum err store_make(struct presences *presences)
-{
-    const struct store_files files = {geteuid(), getegid(), 0640, 0660};
-    return store_create(presences->options->presence_store, STORE_PRESENCE, &files, begin_anew,
-                        NULL);
-}
-
-static enum err store_open_or_make(struct presences *presences)
-{
-    const char *dir = presences->options->presence_store;
-    enum err e = store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
-    if (e != ERR_NO_REGISTRY)
-        return e;
-    e = store_make(presences);
-    return e ? e : store_open(&presences->store, dir, STORE_PRESENCE, STORE_WRITE);
-}
-
-/* Notes the pattern and the version of this run. In place of a job, since the broker serves nobody
- * yet. */
-static enum err run_begin(struct presences *presences, struct patterns *patterns, const char *text)
-{
-    struct txn *txn;
-    enum err e = txn_write(&txn, presences->store);
-    if (e)
-        return e;
-    patterns_use(patterns, text);
-    patterns_put(txn, patterns);
-    ran_version_put(txn, DEVREG_VERSION);
-    return txn_commit(txn);
-}
-
-/* What the last run left: its patterns, its version, and the counts. */
-static enum err look_back(struct presences *presences, struct patterns *patterns,
-                          bool *other_version)
-{
-    char version[VERSION_TEXT_MAX + 1];
-    enum err e = txn_renew(presences->reader);
-    if (e)
-        return e;
-    *other_version = ran_version_get(presences->reader, version) != ERR_OK ||
-                     strcmp(version, DEVREG_VERSION) != 0;
-    e = patterns_get(presences->reader, patterns);
-    presences->owners = owners_exist(presences->reader);
-    presences->walk.anew = store_is_anew(presences->reader);
-    if (!e)
-        e = writer_open(&presences->writer, presences->store, presences->reader);
-    txn_reset(presences->reader);
-    return e;
-}
-
-static enum err walk_begin(struct presences *presences)
-{
-    const char *text = presences->options->presence ? presences->options->presence_topic : "";
-    struct patterns patterns;
-    bool other_version;
-    enum err e = look_back(presences, &patterns, &other_version);
-    if (e)
-        return e;
-    const struct pattern *last = patterns_current(&patterns);
-    if (!last || strcmp(last->text, text) != 0 || other_version)
-        e = run_begin(presences, &patterns, text);
-    if (e)
-        return e;
-    if (!*text)
-        (void)message_clear(SUMMARY_TOPIC); /* of an earlier run */
-    presences->place = patterns_current(&patterns)->number;
-    presences->unwalked = patterns.count > 1;
-    presences->highest_seq = presences->writer.counts.seq;
     presences->walk.at_start = true;
+    presences->walk.once_more = false;
     stage_begin(presences, WALK_CLEARED);
-    return ERR_OK;
-}
-
-static enum err try_open(struct presences *presences)
-{
-    enum err e = store_open_or_make(presences);
-    if (!e)
-        e = txn_reader(&presences->reader, presences->store);
-    if (!e)
-        e = walk_begin(presences);
-    if (e) {
-        txn_close(presences->reader);
-        store_close(presences->store);
-        presences->reader = NULL;
-        presences->store = NULL;
-    }
-    return e;
-}
-
-enum err presence_open(struct presences *presences)
-{
-    enum err e = try_open(presences);
-    if (e != ERR_DAMAGED && e != ERR_BROKEN)
-        return e;
-    e = put_aside(presences);
-    return e ? e : try_open(presences);
 }
 
 enum err presence_owner(struct presences *presences, const char *client_id, int64_t now,
@@ -415,7 +296,7 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     char device[DEVICE_ID_MAX + 1];
     if (!presences->owners)
         return ERR_NOT_FOUND;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return e;
     client = client_key_of(client_id);
@@ -437,7 +318,7 @@ bool presence_credential_used(struct presences *presences, const char *device, u
                               uint32_t credential)
 {
     struct presence record;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return true; /* in doubt the old one has ended */
     e = record_now(presences, device, &record);
@@ -451,7 +332,7 @@ bool presence_address(struct presences *presences, const char *device,
                       char address[static PRESENCE_ADDRESS_MAX + 1])
 {
     struct presence record;
-    enum err e = txn_renew(presences->reader);
+    enum err e = presence_read(presences);
     if (e)
         return false;
     e = record_now(presences, device, &record);

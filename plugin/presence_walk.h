@@ -5,6 +5,9 @@
 
 #include "plugin/presence.h"
 
+/* Begins it, as at start: states are published. */
+void presence_walk_begin(struct presences *presences);
+
 /* Goes on for a few records. */
 void presence_walk_on(struct presences *presences, int64_t now);
 

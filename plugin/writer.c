@@ -31,6 +31,7 @@ void job_free(struct job *job)
 {
     pack_free(&job->record);
     mosquitto_free(job->payload);
+    free(job->patterns);
     free(job->topic);
     free(job->old_topic);
     free(job);
@@ -195,6 +196,10 @@ static void apply(struct batch *batch, struct job *job)
     case JOB_KNOWN:
         store_is_known(batch->txn);
         break;
+    case JOB_BEGIN:
+        patterns_put(batch->txn, job->patterns);
+        ran_version_put(batch->txn, DEVREG_VERSION);
+        break;
     case JOB_QUARANTINE:
         quarantine_put(batch->txn, job->item.device,
                        (struct bytes){job->record.data, job->record.size});
@@ -217,7 +222,7 @@ static bool has_piece(const struct batch *batch, const struct presence_counts *l
 
 static enum err write_all(struct writer *writer, struct job *jobs)
 {
-    struct batch batch = {.counts = writer->counts};
+    struct batch batch = {.counts = writer->counts, .recount = writer->recount};
     enum err e = txn_write(&batch.txn, writer->store);
     if (e)
         return e;
@@ -237,6 +242,7 @@ static enum err write_all(struct writer *writer, struct job *jobs)
     e = txn_commit(batch.txn);
     if (e)
         return e;
+    writer->recount = false;
     if (piece) {
         writer->counts = batch.counts;
         writer->piece++;
@@ -251,6 +257,10 @@ static void *run(void *context)
         while (sem_wait(&writer->wake) != 0 && errno == EINTR)
             ;
         bool stop = atomic_load(&writer->stop); /* before the last look at what waits */
+        if (atomic_load(&writer->making) == MAKING_WANTED) {
+            writer->made = writer->make(writer->make_context);
+            atomic_store(&writer->making, MAKING_DONE);
+        }
         struct job *jobs = take(&writer->todo);
         enum err e = jobs ? write_all(writer, jobs) : ERR_OK;
         for (struct job *job = jobs, *next; job; job = next) {
@@ -276,6 +286,22 @@ enum err writer_open(struct writer *writer, struct store *store, struct txn *rea
     return sem_init(&writer->wake, 0, 0) == 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 
+/* The thread sees it with the next job. */
+enum err writer_turn_to(struct writer *writer, struct store *store, struct txn *reader)
+{
+    uint64_t piece;
+    struct presence_counts counts = {0};
+    enum err e = feed_last(reader, &piece);
+    enum err counted = e ? e : presence_counts_get(reader, &counts);
+    if (counted && counted != ERR_DAMAGED)
+        return counted;
+    writer->store = store;
+    writer->piece = piece;
+    writer->counts = counts;
+    writer->recount = counted == ERR_DAMAGED;
+    return ERR_OK;
+}
+
 static bool start(struct writer *writer)
 {
     sigset_t all, before;
@@ -285,6 +311,26 @@ static bool start(struct writer *writer)
     writer->runs = pthread_create(&writer->thread, NULL, run, writer) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return writer->runs;
+}
+
+bool writer_make(struct writer *writer, enum err (*make)(void *context), void *context)
+{
+    if (!writer->runs && !start(writer))
+        return false;
+    writer->make = make;
+    writer->make_context = context;
+    atomic_store(&writer->making, MAKING_WANTED);
+    (void)sem_post(&writer->wake);
+    return true;
+}
+
+bool writer_made(struct writer *writer, enum err *result)
+{
+    if (atomic_load(&writer->making) != MAKING_DONE)
+        return false;
+    *result = writer->made;
+    atomic_store(&writer->making, MAKING_NOTHING);
+    return true;
 }
 
 bool writer_submit(struct writer *writer, struct job *job)

@@ -27,6 +27,7 @@ enum job_kind {
     JOB_FORGET,     /* forget the cleared topic `topic` */
     JOB_WALKED,     /* all records were walked: old patterns are history */
     JOB_KNOWN,      /* that the store was new is history */
+    JOB_BEGIN,      /* note the patterns and the version of this run */
     JOB_QUARANTINE, /* store the record, which is a quarantine's */
     JOB_RELEASE,    /* forget the quarantine of that generation and version */
 };
@@ -43,8 +44,9 @@ struct job {
     uint8_t feeds;         /* 1 << FEED_...: what happened */
     struct feed_item item; /* its device is the job's; `kind` is not used */
     uint64_t generation, seq;
-    uint64_t version;   /* JOB_RELEASE */
-    struct pack record; /* as presence_encode or quarantine_encode made it */
+    uint64_t version;          /* JOB_RELEASE */
+    struct pack record;        /* as presence_encode or quarantine_encode made it */
+    struct patterns *patterns; /* JOB_BEGIN; else NULL */
     /* The submitter's. */
     struct presence_entry *entry; /* that it is of, which stays until it is done; or NULL */
     void *payload; /* what is to be published when it is done, from the broker's memory */
@@ -55,6 +57,8 @@ struct job {
 
 void job_free(struct job *job);
 
+enum making { MAKING_NOTHING, MAKING_WANTED, MAKING_DONE };
+
 struct writer {
     struct store *store; /* lent */
     bool runs;           /* is there a thread? */
@@ -62,14 +66,27 @@ struct writer {
     sem_t wake;
     _Atomic(struct job *) todo, done;
     atomic_bool stop;
-    struct presence_counts counts; /* as of the last piece of the feed */
-    uint64_t piece;                /* its number */
+    struct presence_counts counts;   /* as of the last piece of the feed */
+    uint64_t piece;                  /* its number */
+    bool recount;                    /* nobody knows the counts: the next job finds them */
+    enum err (*make)(void *context); /* see writer_make */
+    void *make_context;
+    enum err made;
+    _Atomic(enum making) making;
 };
 
 /* Nothing else may begin a write scope on `store` from the first job until writer_close. The thread
  * starts with that job: in a process with one thread the C library takes no locks, which makes each
  * message some 5 % cheaper for the broker. `reader` is an open scope. */
 MUST_CHECK enum err writer_open(struct writer *writer, struct store *store, struct txn *reader);
+
+/* Goes on with another store. Nothing is submitted that was not collected. */
+MUST_CHECK enum err writer_turn_to(struct writer *writer, struct store *store, struct txn *reader);
+
+/* Has `make` called on the writer's thread, where a sync does no harm. writer_made tells whether it
+ * is done, once, and what it returned. False where the thread cannot be started. */
+bool writer_make(struct writer *writer, enum err (*make)(void *context), void *context);
+bool writer_made(struct writer *writer, enum err *result);
 
 /* Hands the job over. False, and it is still the caller's, where the thread cannot be started. */
 bool writer_submit(struct writer *writer, struct job *job);
