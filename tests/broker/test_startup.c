@@ -6,10 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "registry/crypto.h"
-#include "registry/store.h"
+#include "files.h"
 #include "scene.h"
-#include "tests/support/newer_store.h"
 
 /* One line of the log holds all three. */
 static void expect_line(struct scene *s, const char *a, const char *b, const char *c)
@@ -92,66 +90,6 @@ static void a_presence_store_that_the_broker_may_not_write_is_named(void **state
     expect_line(s, "devreg", s->registry, "presence");
 }
 
-/* The whole of a file, which the caller frees. */
-static uint8_t *file_load(const char *path, size_t *size)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    check(fd >= 0);
-    check(fstat(fd, &info) == 0);
-    *size = (size_t)info.st_size;
-    uint8_t *bytes = malloc(*size + 1);
-    check(bytes != NULL);
-    check(read(fd, bytes, *size) == info.st_size);
-    check(close(fd) == 0);
-    return bytes;
-}
-
-/* Over the old content, so that owner and mode stay. Frees `bytes`. */
-static void file_store(const char *path, uint8_t *bytes, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    check(fd >= 0);
-    check(write(fd, bytes, size) == (ssize_t)size);
-    check(close(fd) == 0);
-    free(bytes);
-}
-
-enum damage { CUT_TO_NOTHING, CUT_TO_A_BYTE, CUT_TO_A_PAGE, CUT_A_PAGE_OFF, ZEROED, NOISE, METAS };
-
-static void file_damage(const char *path, enum damage damage)
-{
-    enum { PAGE = 4096, LMDB_MAGIC_AT = 16 };
-    size_t size;
-    uint8_t *bytes = file_load(path, &size);
-    check(size >= 3UL * PAGE);
-    switch (damage) {
-    case CUT_TO_NOTHING:
-        size = 0;
-        break;
-    case CUT_TO_A_BYTE:
-        size = 1;
-        break;
-    case CUT_TO_A_PAGE:
-        size = PAGE;
-        break;
-    case CUT_A_PAGE_OFF:
-        size -= PAGE;
-        break;
-    case ZEROED:
-        memset(bytes, 0, size);
-        break;
-    case NOISE:
-        crypto_random(bytes, size);
-        break;
-    case METAS:
-        bytes[LMDB_MAGIC_AT] ^= 1;
-        bytes[PAGE + LMDB_MAGIC_AT] ^= 1;
-        break;
-    }
-    file_store(path, bytes, size);
-}
-
 static void a_damaged_registry_is_named(void **state)
 {
     struct scene *s = *state;
@@ -220,14 +158,6 @@ static void a_damaged_role_allows_nothing(void **state)
     struct client *pump = scene_connect(s, LOGIN(.user = "pump-7", .version = 5));
     if (pump->connack == ACCEPTED)
         assert_int_equal(client_publish(pump, "devices/pump-7/x", "no", 1), 0x87);
-}
-
-static void store_make_newer(const char *path)
-{
-    size_t size;
-    uint8_t *bytes = file_load(path, &size);
-    check(newer_store(bytes, size));
-    file_store(path, bytes, size);
 }
 
 static void a_registry_of_a_later_devreg_is_named(void **state)
