@@ -398,6 +398,21 @@ static enum err device_read(struct cache *cache, struct cached_device *device)
     return e;
 }
 
+/* Each trouble once, however often it is met, and its end. */
+static void note_reading(struct cache *cache, enum err e)
+{
+    if (e == cache->said)
+        return;
+    if (e)
+        journal_add(cache->journal, MOSQ_LOG_ERR,
+                    "cannot read the registry: %s; every device is denied until that is mended: "
+                    "run 'devreg check'",
+                    err_text(e));
+    else
+        journal_add(cache->journal, MOSQ_LOG_NOTICE, "the registry can be read again");
+    cache->said = e;
+}
+
 /* Once, until it can be read again: it may be asked for a thousand times a second. */
 static void complain(struct cache *cache, struct cached_device *device, enum err e)
 {
@@ -412,9 +427,10 @@ static void complain(struct cache *cache, struct cached_device *device, enum err
 static enum err device_refresh(struct cache *cache, struct cached_device *device)
 {
     enum err e = registry_read(cache->registry);
-    if (e)
-        return e; /* cache_sync says it, and so for the log */
-    e = cache_catch_up(cache);
+    if (!e)
+        e = cache_catch_up(cache);
+    if (e != ERR_REPLACED) /* cache_sync follows that */
+        note_reading(cache, e);
     const bool can_read = !e;
     if (!e && device->look != cache->look)
         e = device_read(cache, device);
@@ -520,7 +536,7 @@ enum err cache_role(struct cache *cache, const char *name, const struct policy *
     return ERR_OK;
 }
 
-/* Nobody opens or closes it for that long: no reader's place may be left. */
+/* Nobody opens or closes it for that long: no place for a reader may be left. */
 static bool is_long_busy(struct cache *cache)
 {
     const int64_t now = clock_steady();
@@ -543,7 +559,7 @@ static void reopen(struct cache *cache)
         e = begin_reading(cache);
     const bool at_once = !e || (e == ERR_BUSY && registry_store(cache->registry));
     cache->tried_at = at_once ? 0 : clock_steady(); /* not again and again what fails */
-    if (e == ERR_BUSY && !is_long_busy(cache))
+    if (e == ERR_BUSY && cache->reopened && !is_long_busy(cache))
         return;
     cache->busy_at = e == ERR_BUSY ? cache->busy_at : 0;
     if (e && e != cache->reopened)
@@ -594,14 +610,7 @@ void cache_sync(struct cache *cache)
             reopen(cache);
         return;
     }
-    if (e && e != cache->said)
-        journal_add(cache->journal, MOSQ_LOG_ERR,
-                    "cannot read the registry: %s; every device is denied until that is mended: "
-                    "run 'devreg check'",
-                    err_text(e));
-    else if (!e && cache->said)
-        journal_add(cache->journal, MOSQ_LOG_NOTICE, "the registry can be read again");
-    cache->said = e;
+    note_reading(cache, e);
 }
 
 void cache_close(struct cache *cache)
