@@ -355,8 +355,11 @@ static bool open_presence(struct plugin *plugin)
     plugin->presences = (struct presences){
         .options = &plugin->options, .cache = &plugin->cache, .journal = &plugin->journal};
     enum err e = presence_open(&plugin->presences);
-    if (!e)
+    if (!e) {
         e = quarantines_open(&plugin->quarantines, &plugin->presences);
+        if (e)
+            presence_close(&plugin->presences, clock_wall());
+    }
     if (e)
         say_open_failed(true, plugin->options.presence_store, e);
     return !e;
