@@ -63,18 +63,23 @@ void disk_let_go(void)
         (void)__real_writer_submit(disk.writer, job);
 }
 
-static void write_all(void)
+static void await(size_t left)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    size_t left = 0;
-    for (const struct job *job = disk.held.first; job; job = job->next)
-        left++;
-    disk_let_go();
     while (left) {
         left -= take(__real_writer_collect(disk.writer));
         if (left)
             (void)nanosleep(&pause, NULL);
     }
+}
+
+static void write_all(void)
+{
+    size_t left = 0;
+    for (const struct job *job = disk.held.first; job; job = job->next)
+        left++;
+    disk_let_go();
+    await(left);
 }
 
 static void go_on(void)
@@ -99,6 +104,12 @@ bool __wrap_writer_submit(struct writer *writer, struct job *job)
     disk.writer = writer;
     disk.jobs++;
     job->result = ERR_OK;
+    if (!disk.holds && !writer->runs) { /* the thread starts, or cannot */
+        if (!__real_writer_submit(writer, job))
+            return false;
+        await(1);
+        return true;
+    }
     push(&disk.held, job);
     go_on();
     return true;
@@ -120,6 +131,7 @@ struct job *__wrap_writer_close(struct writer *writer)
     if (disk.held.first)
         go_on();
     (void)take(__real_writer_close(writer));
+    disk.writer = NULL; /* another run of the broker has another */
     struct job *jobs = disk.done.first;
     disk.done = (struct fifo){NULL, NULL};
     return jobs;

@@ -16,6 +16,11 @@ void __wrap_free(void *memory);
 
 static atomic_size_t used;
 
+__attribute__((weak)) bool memory_fails(void)
+{
+    return false;
+}
+
 size_t memory_used(void)
 {
     return atomic_load(&used);
@@ -30,16 +35,18 @@ static void *count(void *memory)
 
 void *__wrap_malloc(size_t size)
 {
-    return count(__real_malloc(size));
+    return memory_fails() ? NULL : count(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t items, size_t size)
 {
-    return count(__real_calloc(items, size));
+    return memory_fails() ? NULL : count(__real_calloc(items, size));
 }
 
 void *__wrap_realloc(void *memory, size_t size)
 {
+    if (memory_fails())
+        return NULL;
     size_t before = memory ? malloc_usable_size(memory) : 0;
     void *after = count(__real_realloc(memory, size));
     if (after)
@@ -49,7 +56,7 @@ void *__wrap_realloc(void *memory, size_t size)
 
 char *__wrap_strdup(const char *text)
 {
-    return count(__real_strdup(text));
+    return memory_fails() ? NULL : count(__real_strdup(text));
 }
 
 void __wrap_free(void *memory)

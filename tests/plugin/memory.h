@@ -5,9 +5,13 @@
 #ifndef DEVREG_TESTS_MEMORY_H
 #define DEVREG_TESTS_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* As malloc rounds them up, of all threads. */
 size_t memory_used(void);
+
+/* Is there none for what is asked now? No, unless the program has its own answer. */
+bool memory_fails(void);
 
 #endif

@@ -93,6 +93,8 @@ enum sim_state { SIM_FREE, SIM_KNOCKING, SIM_CONNECTED, SIM_CLOSING, SIM_OFFLINE
 
 /* Loads the plugin. `options` is copied, its texts have to stay. */
 void sim_start(const struct sim_options *options);
+/* The same, without a turn; the plugin's answer. What is not 0 is no running broker. */
+int sim_try_start(const struct sim_options *options);
 /* SIGTERM. Sessions and retained messages stay for the next sim_start, as they would in
  * mosquitto.db. */
 void sim_stop(void);
@@ -171,5 +173,8 @@ const char *sim_retained_next(size_t *at, const char **payload);
 /* Does a log line hold that text? The latest hundred are kept. */
 bool sim_logged(const char *text);
 void sim_print_log(void);
+/* How many lines there were since they were forgotten. */
+size_t sim_log_count(void);
+void sim_forget_log(void);
 
 #endif
