@@ -6,8 +6,8 @@
 #include "registry/key.h"
 #include "registry/text.h"
 
-/* Whose is a client id? */
-enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER };
+/* Whose is a client id? OWNER_UNKNOWN where what says it cannot be read. */
+enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER, OWNER_UNKNOWN };
 
 /* Who knocks, as the broker tells it. */
 struct login {
@@ -18,6 +18,7 @@ struct login {
     int64_t now;          /* ms since 1970 */
     uint64_t client_hash; /* of the client id; and who owns it */
     enum owner owner;
+    bool doubt;      /* it could not be read whether what it proves itself with has been replaced */
     bool interrupts; /* another connection waits under this client id */
     bool held;       /* it failed too often: only what is cheap is looked at, since it is at home */
     bool guesser_known;
@@ -147,18 +148,18 @@ static bool client_id_is_taken(const struct plugin *plugin, const struct login *
     return false;
 }
 
-/* Is there a device of that id, and generation unless that is 0? Any doubt is a yes. */
-static bool device_is_there(struct plugin *plugin, const char *id, uint64_t generation)
+/* Who has what the device of that id, and generation unless that is 0, would have? */
+static enum owner owner_if_there(struct plugin *plugin, const char *id, uint64_t generation)
 {
     uint64_t now;
     enum err e = cache_generation(&plugin->cache, id, &now);
     if (e)
-        return e != ERR_NOT_FOUND;
-    return !generation || now == generation;
+        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_UNKNOWN;
+    return !generation || now == generation ? OWNER_ANOTHER : OWNER_NOBODY;
 }
 
 /* Does the client id belong to another device: to one that it names, or that has a session with it?
- * `username` NULL for a client without one. Any doubt is a yes. */
+ * `username` NULL for a client without one. */
 static enum owner client_id_owner(struct plugin *plugin, const struct login *login)
 {
     char owner[DEVICE_ID_MAX + 1];
@@ -166,15 +167,15 @@ static enum owner client_id_owner(struct plugin *plugin, const struct login *log
     const char *user = login->username ? login->username : "";
     if (client_id_is_taken(plugin, login, user))
         return OWNER_ANOTHER;
-    if (strcmp(login->id, user) != 0 && device_id_valid(login->id) &&
-        device_is_there(plugin, login->id, 0))
-        return OWNER_ANOTHER;
+    if (strcmp(login->id, user) != 0 && device_id_valid(login->id)) {
+        enum owner named = owner_if_there(plugin, login->id, 0);
+        if (named != OWNER_NOBODY)
+            return named;
+    }
     enum err e = presence_owner(&plugin->presences, login->id, login->now, owner, &generation);
     if (e)
-        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_ANOTHER;
-    if (strcmp(owner, user) == 0)
-        return OWNER_ITSELF;
-    return device_is_there(plugin, owner, generation) ? OWNER_ANOTHER : OWNER_NOBODY;
+        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_UNKNOWN;
+    return strcmp(owner, user) == 0 ? OWNER_ITSELF : owner_if_there(plugin, owner, generation);
 }
 
 /* Do the rules about client ids, the registry's and the plugin's, admit it? */
@@ -257,13 +258,16 @@ static enum refusal device_refuses(struct plugin *plugin, const struct login *lo
     return client_id_admitted(plugin, login, device) ? REFUSED_NOT : REFUSED_CLIENT_ID;
 }
 
-/* Is another credential in use that ends this one? */
-static bool is_replaced(struct plugin *plugin, const struct device *device,
+/* Is another credential in use that ends this one? In doubt it is. */
+static bool is_replaced(struct plugin *plugin, struct login *login, const struct device *device,
                         const struct credential *credential)
 {
-    return credential->ended_by &&
-           presence_credential_used(&plugin->presences, device->id, device->generation,
-                                    credential->ended_by);
+    if (!credential->ended_by)
+        return false;
+    enum err e = presence_credential_used(&plugin->presences, device->id, device->generation,
+                                          credential->ended_by);
+    login->doubt |= e && e != ERR_NOT_FOUND;
+    return e != ERR_NOT_FOUND;
 }
 
 /* For the worker's answer, under its client id: 2.1 alone can. */
@@ -339,14 +343,18 @@ static void device_check(struct plugin *plugin, struct login *login, const struc
         return;
     }
     outcome->refusal = device_refuses(plugin, login, device, login->now);
-    if (key && !is_replaced(plugin, device, key)) {
+    if (key && !is_replaced(plugin, login, device, key)) {
         outcome->answer = PASSWORD_RIGHT;
         outcome->credential = key->id;
         return;
     }
     const struct credential *password = credential_password(device, login->now);
-    if (password && is_replaced(plugin, device, password))
+    if (password && is_replaced(plugin, login, device, password))
         password = NULL;
+    if (login->doubt) { /* no guess: it may be right */
+        outcome->refusal = REFUSED_FAULT;
+        return;
+    }
     password_check(plugin, login, device->generation, password, outcome);
     if (!outcome->refusal)
         outcome->refusal = password ? refusal_of_password(outcome) : REFUSED_WRONG_KEY;
@@ -380,7 +388,7 @@ static void check_all(struct plugin *plugin, struct login *login, struct outcome
             outcome->refusal = enter(plugin, login, &device, outcome->credential,
                                      outcome->waits ? CONNECTION_WAITING : CONNECTION_PENDING);
         device_clear(&device);
-    } else if (nobody) { /* a registry without devices */
+    } else if (nobody && e == ERR_NOT_FOUND) { /* a registry without devices */
         nobody_check(plugin, login, outcome);
     } else {
         outcome->refusal = e == ERR_NOT_FOUND ? refusal_of_nobody(login) : REFUSED_FAULT;
@@ -403,7 +411,7 @@ static int login_as_device(struct plugin *plugin, struct login *login)
     bool right = outcome.answer == PASSWORD_RIGHT || refusal == REFUSED_FAULT;
     if (login->held && !right)
         refusal = REFUSED_GUESSING;
-    else if (outcome.answer == PASSWORD_WRONG)
+    else if (outcome.answer == PASSWORD_WRONG && refusal != REFUSED_FAULT)
         guesses_count(&plugin->guesses, guesser_of_login(plugin, login), clock_steady());
     if (refusal == REFUSED_WRONG_KEY && !login->password[0])
         refusal = REFUSED_NO_PASSWORD;
@@ -424,6 +432,13 @@ static bool is_refused_unseen(struct plugin *plugin, struct login *login)
     return true;
 }
 
+static int refuse_anyway(struct plugin *plugin, struct login *login, enum refusal refusal)
+{
+    note_refusal(plugin, login, refusal);
+    note_denial(plugin, login); /* as in login_as_device */
+    return MOSQ_ERR_AUTH;
+}
+
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
 {
     struct guesser guesser;
@@ -436,6 +451,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
                           .protocol = mosquitto_client_protocol_version(event->client),
                           .client_hash = 0,
                           .owner = OWNER_NOBODY,
+                          .doubt = false,
                           .interrupts = false,
                           .held = false,
                           .guesser_known = false,
@@ -448,6 +464,8 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     login.interrupts = passwords_interrupt(&plugin->passwords, login.id);
     login.client_hash = connections_hash(&plugin->connections, login.id);
     login.owner = client_id_owner(plugin, &login);
+    if (login.owner == OWNER_UNKNOWN)
+        return refuse_anyway(plugin, &login, REFUSED_FAULT); /* whatever it proves itself with */
     if (login.username) {
         if (guesses_may_concern(&plugin->guesses, login.username) &&
             is_refused_unseen(plugin, &login))
@@ -456,9 +474,7 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     }
     if (login.owner != OWNER_ANOTHER)
         return MOSQ_ERR_PLUGIN_DEFER; /* left to allow_anonymous */
-    note_refusal(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
-    note_denial(plugin, &login); /* as in login_as_device */
-    return MOSQ_ERR_AUTH;
+    return refuse_anyway(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
 }
 
 /* Everything may have changed while the worker worked: all is asked again but the password. */
@@ -474,7 +490,7 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
     return cached_device_ended(device, connection->generation, connection->credential, login.now) ==
                ENDED_NO &&
            !quarantines_hold(&plugin->quarantines, connection) &&
-           client_id_owner(plugin, &login) != OWNER_ANOTHER &&
+           client_id_owner(plugin, &login) < OWNER_ANOTHER &&
            limits_admit(plugin, device, connection->client_id);
 }
 

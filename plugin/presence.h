@@ -123,9 +123,10 @@ bool presence_owns(const struct presences *presences, const char *device, const 
 bool presence_address(struct presences *presences, const char *device,
                       char address[static PRESENCE_ADDRESS_MAX + 1]);
 
-/* Was the credential of that id ever used by that generation of the device? */
-bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,
-                              uint32_t credential);
+/* Was the credential of that id ever used by that generation of the device? ERR_NOT_FOUND for no;
+ * with any other error nobody knows. */
+MUST_CHECK enum err presence_credential_used(struct presences *presences, const char *device,
+                                             uint64_t generation, uint32_t credential);
 
 /* Tells what changed, and goes on with the walk. `now` in ms since 1970. */
 void presence_tick(struct presences *presences, int64_t now);

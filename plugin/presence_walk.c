@@ -314,18 +314,19 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     return ERR_OK;
 }
 
-bool presence_credential_used(struct presences *presences, const char *device, uint64_t generation,
-                              uint32_t credential)
+enum err presence_credential_used(struct presences *presences, const char *device,
+                                  uint64_t generation, uint32_t credential)
 {
     struct presence record;
     enum err e = presence_read(presences);
     if (e)
-        return true; /* in doubt the old one has ended */
+        return e;
     e = record_now(presences, device, &record);
     txn_reset(presences->reader);
     if (e)
-        return e != ERR_NOT_FOUND;
-    return record.generation == generation && presence_used(&record, credential);
+        return e;
+    return record.generation == generation && presence_used(&record, credential) ? ERR_OK
+                                                                                 : ERR_NOT_FOUND;
 }
 
 bool presence_address(struct presences *presences, const char *device,

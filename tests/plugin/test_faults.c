@@ -215,7 +215,7 @@ static void changed(long left)
 }
 
 static const char *const lines[] = {"cannot ", "out of memory", "registry_unreadable",
-                                    "client_id_of_another", "no_password"};
+                                    "no_password"};
 
 /* Somebody was wronged: the log has to say why. */
 static void expect_said(void)

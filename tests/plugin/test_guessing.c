@@ -89,6 +89,51 @@ void __wrap_presence_refused(struct presences *presences, const char *device, ui
     __real_presence_refused(presences, device, generation, now);
 }
 
+/* What cannot be read at the moment. */
+static enum unreadable { NOTHING, A_DEVICE, A_GENERATION, AN_OWNER, A_USE } unreadable;
+
+enum err __real_registry_get_device(struct registry *registry, const char *id,
+                                    struct device *device);
+enum err __wrap_registry_get_device(struct registry *registry, const char *id,
+                                    struct device *device);
+enum err __wrap_registry_get_device(struct registry *registry, const char *id,
+                                    struct device *device)
+{
+    bool fails = unreadable == A_DEVICE && strcmp(id, "knock") != 0; /* which is the client id */
+    return fails ? ERR_BROKEN : __real_registry_get_device(registry, id, device);
+}
+
+enum err __real_cache_generation(struct cache *cache, const char *id, uint64_t *generation);
+enum err __wrap_cache_generation(struct cache *cache, const char *id, uint64_t *generation);
+enum err __wrap_cache_generation(struct cache *cache, const char *id, uint64_t *generation)
+{
+    return unreadable == A_GENERATION ? ERR_BROKEN : __real_cache_generation(cache, id, generation);
+}
+
+enum err __real_presence_owner(struct presences *presences, const char *client_id, int64_t now,
+                               char *owner, uint64_t *generation);
+enum err __wrap_presence_owner(struct presences *presences, const char *client_id, int64_t now,
+                               char *owner, uint64_t *generation);
+enum err __wrap_presence_owner(struct presences *presences, const char *client_id, int64_t now,
+                               char *owner, uint64_t *generation)
+{
+    return unreadable == AN_OWNER
+               ? ERR_BROKEN
+               : __real_presence_owner(presences, client_id, now, owner, generation);
+}
+
+enum err __real_presence_credential_used(struct presences *presences, const char *device,
+                                         uint64_t generation, uint32_t credential);
+enum err __wrap_presence_credential_used(struct presences *presences, const char *device,
+                                         uint64_t generation, uint32_t credential);
+enum err __wrap_presence_credential_used(struct presences *presences, const char *device,
+                                         uint64_t generation, uint32_t credential)
+{
+    return unreadable == A_USE
+               ? ERR_BROKEN
+               : __real_presence_credential_used(presences, device, generation, credential);
+}
+
 static void add_device(const char *id, char key[static KEY_TEXT_SIZE + 1])
 {
     struct device device;
@@ -295,6 +340,52 @@ static void who_has_the_right_key_is_never_counted(void **state)
     assert_true(logged("reason=guessing"));
 }
 
+static void expect_unreadable(enum unreadable what, const char *user, const char *password)
+{
+    unreadable = what;
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(knock(user, password, ELSEWHERE), MOSQ_ERR_AUTH);
+    unreadable = NOTHING;
+    assert_true(logged("reason=registry_unreadable"));
+    sim_forget_log();
+    assert_true(lets_in(ELSEWHERE));
+    turn(MINUTE);
+}
+
+/* As in a rotation: the key ends when the next one is used. */
+static void replace_key(void)
+{
+    struct device device;
+    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
+    assert_int_equal(registry_get_device(s.registry, "pump-7", &device), ERR_OK);
+    struct credential *next = device_new_credential(&device, CREDENTIAL_KEY, 1);
+    next->secret_size = KEY_HASH_SIZE;
+    key_hash(next->secret, s.other_key, "pump-7", next->id, registry_secret(s.registry));
+    device.credentials[0].ended_by = next->id;
+    assert_int_equal(registry_put_device(s.registry, &device), ERR_OK);
+    registry_log(s.registry, LOG_SET, LOG_DEVICE, "pump-7", "");
+    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    device_clear(&device);
+}
+
+/* Nobody knows whether it was right. */
+static void what_cannot_be_read_is_no_guess_and_nobody_elses(void **state)
+{
+    static const enum unreadable all[] = {A_DEVICE, A_GENERATION, AN_OWNER};
+    (void)state;
+    assert_true(lets_in(ELSEWHERE)); /* from now on a session may have an owner */
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        expect_unreadable(all[i], "pump-7", SIM_NO_KEY);
+        expect_unreadable(all[i], "pump-7", "a password");
+        expect_unreadable(all[i], "pump-7", s.key);
+        expect_unreadable(all[i], "nobody", SIM_NO_KEY);
+    }
+    expect_unreadable(AN_OWNER, NULL, NULL);
+    replace_key();
+    expect_unreadable(A_USE, "pump-7", s.key);
+    assert_false(logged("reason=guessing"));
+}
+
 static void who_has_no_ip_address_is_never_counted(void **state)
 {
     (void)state;
@@ -438,6 +529,7 @@ int main(void)
         test(a_name_that_is_no_device_is_refused_alike),
         test(a_change_of_the_device_ends_it),
         test(who_has_the_right_key_is_never_counted),
+        test(what_cannot_be_read_is_no_guess_and_nobody_elses),
         test(who_has_no_ip_address_is_never_counted),
         test(a_failure_is_one_line_of_a_fixed_form),
         test(a_network_has_some_lines_and_the_rest_is_counted),
