@@ -350,10 +350,19 @@ static bool open_registry(struct plugin *plugin)
     return true;
 }
 
+static void on_other_presence_store(void *context)
+{
+    struct plugin *plugin = context;
+    quarantines_record_again(&plugin->quarantines);
+}
+
 static bool open_presence(struct plugin *plugin)
 {
-    plugin->presences = (struct presences){
-        .options = &plugin->options, .cache = &plugin->cache, .journal = &plugin->journal};
+    plugin->presences = (struct presences){.options = &plugin->options,
+                                           .cache = &plugin->cache,
+                                           .journal = &plugin->journal,
+                                           .turned = on_other_presence_store,
+                                           .context = plugin};
     enum err e = presence_open(&plugin->presences);
     if (!e) {
         e = quarantines_open(&plugin->quarantines, &plugin->presences);

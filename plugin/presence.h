@@ -76,6 +76,8 @@ struct presences {
     int64_t looked_at;    /* steady clock */
     enum err away;        /* what was said of it */
     bool making, turning; /* a new one is being made; the writer is to finish with the old one */
+    void (*turned)(void *context); /* called when another one is open; NULL for nobody */
+    void *context;
 };
 
 /* Opens the presence store, making it where it is missing and putting a damaged one aside, and

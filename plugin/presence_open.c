@@ -277,6 +277,8 @@ static bool turn_to(struct presences *presences)
     presences->away = ERR_OK;
     drop_failed(presences);
     entries_begin_again(presences);
+    if (presences->turned)
+        presences->turned(presences->context);
     journal_add(presences->journal, MOSQ_LOG_WARNING,
                 "the presence store in %s is another one than before: it is used from now on",
                 presences->options->presence_store);

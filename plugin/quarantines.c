@@ -5,6 +5,7 @@
 
 #include "plugin/mosq.h"
 #include "plugin/presence_jobs.h"
+#include "plugin/presence_open.h"
 #include "registry/text.h"
 
 struct quarantined {
@@ -82,13 +83,14 @@ static enum err take(struct quarantines *quarantines, const char *device,
     return add(quarantines, device, &what, !damaged) ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err quarantines_open(struct quarantines *quarantines, struct presences *presences)
+/* All that is recorded of devices that nothing is known of yet. */
+static enum err take_all(struct quarantines *quarantines)
 {
+    struct presences *presences = quarantines->presences;
     char device[DEVICE_ID_MAX + 1] = "";
     struct quarantine read;
-    *quarantines = (struct quarantines){.presences = presences};
     for (;;) {
-        enum err e = txn_renew(presences->reader);
+        enum err e = presence_read(presences);
         if (e)
             return e;
         e = quarantine_next(presences->reader, device, device, &read);
@@ -97,9 +99,32 @@ enum err quarantines_open(struct quarantines *quarantines, struct presences *pre
             return ERR_OK;
         if (e && e != ERR_DAMAGED)
             return e;
+        if (find(quarantines, device))
+            continue;
         e = take(quarantines, device, &read, e == ERR_DAMAGED);
         if (e)
             return e;
+    }
+}
+
+enum err quarantines_open(struct quarantines *quarantines, struct presences *presences)
+{
+    *quarantines = (struct quarantines){.presences = presences};
+    return take_all(quarantines);
+}
+
+void quarantines_record_again(struct quarantines *quarantines)
+{
+    enum err e = take_all(quarantines);
+    if (e)
+        journal_add(quarantines->presences->journal, MOSQ_LOG_ERR,
+                    "cannot read all quarantines of the presence store: %s; those that are known "
+                    "hold: run 'devreg check'",
+                    err_text(e));
+    for (struct table_node *n = table_next(&quarantines->table, NULL); n;
+         n = table_next(&quarantines->table, n)) {
+        AROUND(n, struct quarantined, node)->recorded = false;
+        quarantines->unrecorded = true;
     }
 }
 

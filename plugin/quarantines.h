@@ -17,6 +17,9 @@ struct quarantines {
 
 /* Takes what is recorded and still holds. `presences` is open. */
 MUST_CHECK enum err quarantines_open(struct quarantines *quarantines, struct presences *presences);
+/* Another store took the place of the one that was open: takes what is recorded there, too, and has
+ * all recorded there. */
+void quarantines_record_again(struct quarantines *quarantines);
 void quarantines_close(struct quarantines *quarantines);
 
 /* Begins one for the device that `connection` was let in for, unless it is there; `taken_from` is

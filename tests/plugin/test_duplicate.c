@@ -2,6 +2,8 @@
  * quarantined where the option says so; nobody else is. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "plugin/duplicate.h"
 #include "registry/key.h"
@@ -396,6 +398,52 @@ static void what_is_recorded_says_whom_and_goes_when_it_ended(void **state)
     sim_start(&s.options);
 }
 
+/* The writer's thread may have to make it. */
+static void await_other_store(void)
+{
+    for (int i = 0; i < 60000 && !sim_logged("is another one than before"); i++) {
+        const struct timespec pause = {0, 1000000};
+        (void)nanosleep(&pause, NULL);
+        turn();
+    }
+    assert_true(sim_logged("is another one than before"));
+    sim_forget_log();
+}
+
+static void a_quarantine_lasts_in_another_store(void **state)
+{
+    char away[TEMPDIR_MAX + 8], new[TEMPDIR_MAX + 8];
+    struct quarantine q;
+    (void)state;
+    (void)snprintf(away, sizeof away, "%s.away", s.store);
+    (void)snprintf(new, sizeof new, "%s.new", s.store);
+    begin_with("quarantine");
+    FIGHT(A, B, A, B, A);
+    assert_int_equal(rename(s.store, away), 0);
+    assert_int_equal(mkdir(s.store, 0700), 0);
+    await_other_store();
+    assert_int_equal(connect_from(A), MOSQ_ERR_AUTH);
+    sim_stop();
+    assert_int_equal(recorded(&q), ERR_OK);
+    assert_string_equal(q.addresses[1], B);
+    change_device(); /* it ends in the one, */
+    sim_start(&s.options);
+    turn();
+    FIGHT(A, B, A, B, A); /* and begins anew */
+    assert_int_equal(connect_from(A), MOSQ_ERR_AUTH);
+    sim_stop();
+    assert_int_equal(rename(s.store, new), 0);
+    assert_int_equal(rename(away, s.store), 0);
+    sim_start(&s.options);
+    turn();
+    assert_int_equal(connect_from(A), MOSQ_ERR_SUCCESS); /* which the other does not know */
+    sim_end(sim_client("d"), SIM_LEAVE);
+    assert_int_equal(rename(s.store, away), 0);
+    assert_int_equal(rename(new, s.store), 0);
+    await_other_store();
+    assert_int_equal(connect_from(B), MOSQ_ERR_AUTH);
+}
+
 static void a_damaged_quarantine_lets_nobody_in(void **state)
 {
     static const uint8_t rubbish[] = {9, 9, 9};
@@ -464,6 +512,7 @@ int main(void)
         DUPLICATE_TEST(a_quarantine_lasts_over_restarts),
         DUPLICATE_TEST(without_presence_a_quarantine_lasts_as_well),
         DUPLICATE_TEST(what_is_recorded_says_whom_and_goes_when_it_ended),
+        DUPLICATE_TEST(a_quarantine_lasts_in_another_store),
         DUPLICATE_TEST(a_damaged_quarantine_lets_nobody_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
