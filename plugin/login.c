@@ -439,6 +439,24 @@ static int refuse_anyway(struct plugin *plugin, struct login *login, enum refusa
     return MOSQ_ERR_AUTH;
 }
 
+static int login_decide(struct plugin *plugin, struct login *login)
+{
+    login->interrupts = passwords_interrupt(&plugin->passwords, login->id);
+    login->client_hash = connections_hash(&plugin->connections, login->id);
+    login->owner = client_id_owner(plugin, login);
+    if (login->owner == OWNER_UNKNOWN)
+        return refuse_anyway(plugin, login, REFUSED_FAULT); /* whatever it proves itself with */
+    if (login->username) {
+        if (guesses_may_concern(&plugin->guesses, login->username) &&
+            is_refused_unseen(plugin, login))
+            return MOSQ_ERR_AUTH;
+        return login_as_device(plugin, login);
+    }
+    if (login->owner != OWNER_ANOTHER)
+        return MOSQ_ERR_PLUGIN_DEFER; /* left to allow_anonymous */
+    return refuse_anyway(plugin, login, REFUSED_FOREIGN_CLIENT_ID);
+}
+
 int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *event)
 {
     struct guesser guesser;
@@ -461,20 +479,10 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     cache_sync(&plugin->cache);
     if (is_recheck(plugin, &login))
         return recheck(plugin, &login);
-    login.interrupts = passwords_interrupt(&plugin->passwords, login.id);
-    login.client_hash = connections_hash(&plugin->connections, login.id);
-    login.owner = client_id_owner(plugin, &login);
-    if (login.owner == OWNER_UNKNOWN)
-        return refuse_anyway(plugin, &login, REFUSED_FAULT); /* whatever it proves itself with */
-    if (login.username) {
-        if (guesses_may_concern(&plugin->guesses, login.username) &&
-            is_refused_unseen(plugin, &login))
-            return MOSQ_ERR_AUTH;
-        return login_as_device(plugin, &login);
-    }
-    if (login.owner != OWNER_ANOTHER)
-        return MOSQ_ERR_PLUGIN_DEFER; /* left to allow_anonymous */
-    return refuse_anyway(plugin, &login, REFUSED_FOREIGN_CLIENT_ID);
+    store_be_quick(registry_store(plugin->registry), true); /* cache_sync has just looked */
+    int answer = login_decide(plugin, &login);
+    store_be_quick(registry_store(plugin->registry), false);
+    return answer;
 }
 
 /* Everything may have changed while the worker worked: all is asked again but the password. */
