@@ -46,7 +46,7 @@ void fault_make_same(void);
 /* Pieces of memory that were asked for and not freed. */
 long fault_pieces(void);
 
-/* The size of maps that LMDB is asked for from now on is this one; 0 for what it is asked for. */
+/* Maps have this size from now on, and what they are grown by more; 0 for what is asked for. */
 void fault_set_map_size(size_t size);
 /* The same for the number of readers. */
 void fault_set_readers(unsigned readers);

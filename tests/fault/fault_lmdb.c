@@ -8,6 +8,7 @@
     FAULTY(FAULT_LMDB, int, code, name, parameters, arguments)
 
 static size_t map_size;
+static size_t usual_map; /* what is asked for first; a map that has to grow is asked for later */
 static unsigned readers;
 
 void fault_set_map_size(size_t size)
@@ -25,7 +26,9 @@ EXPORT int mdb_env_set_mapsize(MDB_env *env, size_t size)
     FIND_REAL(mdb_env_set_mapsize);
     if (fault_hits(FAULT_LMDB, "mdb_env_set_mapsize"))
         return EINVAL;
-    return real_mdb_env_set_mapsize(env, size && map_size ? map_size : size);
+    if (!usual_map)
+        usual_map = size;
+    return real_mdb_env_set_mapsize(env, map_size ? map_size + (size - usual_map) : size);
 }
 
 EXPORT int mdb_env_set_maxreaders(MDB_env *env, unsigned count)
