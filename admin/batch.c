@@ -265,7 +265,7 @@ void batch_add(struct batch *batch, const struct device *device, size_t line)
 /* The id within a record. */
 static struct bytes entry_id(const struct batch_entry *entry)
 {
-    struct unpack u = {.rest = {entry->record, entry->size}};
+    struct unpack u = unpack_of((struct bytes){entry->record, entry->size});
     (void)unpack_number(&u, UINT64_MAX); /* the format */
     return unpack_blob(&u, DEVICE_ID_MAX);
 }

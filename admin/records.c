@@ -134,7 +134,7 @@ void records_clear(struct records *records)
 /* All kinds of record begin so. */
 static struct bytes name_of(const struct record *record)
 {
-    struct unpack u = {.rest = {record->bytes, record->size}};
+    struct unpack u = unpack_of((struct bytes){record->bytes, record->size});
     (void)unpack_number(&u, UINT64_MAX); /* the format */
     return unpack_blob(&u, DEVICE_ID_MAX);
 }

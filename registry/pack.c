@@ -79,7 +79,7 @@ void pack_free(struct pack *pack)
 
 uint64_t unpack_long_number(struct unpack *unpack, uint64_t max)
 {
-    const uint8_t *at = unpack->rest.data, *const end = at + unpack->rest.size;
+    const uint8_t *at = unpack->at, *const end = unpack->end;
     uint64_t value = 0;
     unsigned shift = 0;
     while (at < end && *at >= 0x80 && shift < 63) {
@@ -87,26 +87,26 @@ uint64_t unpack_long_number(struct unpack *unpack, uint64_t max)
         shift += 7;
     }
     /* The last byte: it ends the number, fits, and is not needless. */
-    if (unpack->failed || at == end || *at >= 0x80 || (shift == 63 && *at > 1) || (shift && !*at)) {
-        unpack->failed = true;
+    bool ends = at < end && *at < 0x80 && (shift < 63 || *at <= 1) && (!shift || *at);
+    if (ends)
+        value |= (uint64_t)*at++ << shift;
+    if (!ends || value > max) {
+        unpack_fail(unpack);
         return 0;
     }
-    value |= (uint64_t)*at++ << shift;
-    unpack->rest = (struct bytes){at, (size_t)(end - at)};
-    unpack->failed = value > max;
-    return value > max ? 0 : value;
+    unpack->at = at;
+    return value;
 }
 
 static inline struct bytes take_blob(struct unpack *unpack, size_t max)
 {
     size_t size = (size_t)unpack_number(unpack, max);
-    struct bytes blob = {unpack->rest.data, size};
-    if (unpack->failed || size > unpack->rest.size) {
-        unpack->failed = true;
+    struct bytes blob = {unpack->at, size};
+    if (unpack->failed || size > (size_t)(unpack->end - unpack->at)) {
+        unpack_fail(unpack);
         return (struct bytes){NULL, 0};
     }
-    unpack->rest.data += size;
-    unpack->rest.size -= size;
+    unpack->at += size;
     return blob;
 }
 
@@ -122,7 +122,7 @@ void unpack_some_text(struct unpack *unpack, char *out, size_t max)
     for (; size < blob.size && blob.data[size]; size++) /* short, mostly: memcpy would cost more */
         out[size] = (char)blob.data[size];
     if (size < blob.size) {
-        unpack->failed = true;
+        unpack_fail(unpack);
         size = 0;
     }
     out[size] = '\0';
@@ -130,5 +130,5 @@ void unpack_some_text(struct unpack *unpack, char *out, size_t max)
 
 bool unpack_done(const struct unpack *unpack)
 {
-    return !unpack->failed && unpack->rest.size == 0;
+    return !unpack->failed && unpack->at == unpack->end;
 }

@@ -42,37 +42,47 @@ void pack_text(struct pack *pack, const char *text);
 /* Wipes, frees, and makes it empty. */
 void pack_free(struct pack *pack);
 
-/* Reads `rest` from the front. */
+/* Reads from the front. After a failure there is nothing left. */
 struct unpack {
-    struct bytes rest;
+    const uint8_t *at, *end;
     bool failed; /* cut short, a number too large or spelled long, a text that does not fit */
 };
+
+static inline struct unpack unpack_of(struct bytes bytes)
+{
+    return (struct unpack){.at = bytes.data,
+                           .end = bytes.size ? bytes.data + bytes.size : bytes.data};
+}
+
+static inline void unpack_fail(struct unpack *unpack)
+{
+    unpack->at = unpack->end;
+    unpack->failed = true;
+}
 
 /* A number of at most `max`; 0 after a failure. Most fit into one byte. */
 uint64_t unpack_long_number(struct unpack *unpack, uint64_t max);
 static inline uint64_t unpack_number(struct unpack *unpack, uint64_t max)
 {
-    if (unpack->failed || !unpack->rest.size || *unpack->rest.data >= 0x80)
+    const uint8_t *at = unpack->at;
+    if (at == unpack->end || *at >= 0x80 || *at > max)
         return unpack_long_number(unpack, max);
-    uint64_t value = *unpack->rest.data++;
-    unpack->rest.size--;
-    unpack->failed = value > max;
-    return value > max ? 0 : value;
+    unpack->at = at + 1;
+    return *at;
 }
 /* A time: never negative. 0 after a failure. */
 enum { PACK_TIME_SIZE = 6 };
 static inline int64_t unpack_time(struct unpack *unpack)
 {
-    uint64_t time = 0;
-    if (unpack->failed || unpack->rest.size < PACK_TIME_SIZE) {
-        unpack->failed = true;
+    const uint8_t *at = unpack->at; /* in two loads, as compilers see it */
+    if (unpack->end - at < PACK_TIME_SIZE) {
+        unpack_fail(unpack);
         return 0;
     }
-    for (unsigned i = 0; i < PACK_TIME_SIZE; i++)
-        time |= (uint64_t)unpack->rest.data[i] << 8 * i;
-    unpack->rest.data += PACK_TIME_SIZE;
-    unpack->rest.size -= PACK_TIME_SIZE;
-    return (int64_t)time;
+    const uint64_t low = (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | *at;
+    const uint64_t high = (uint32_t)at[5] << 8 | at[4];
+    unpack->at = at + PACK_TIME_SIZE;
+    return (int64_t)(high << 32 | low);
 }
 
 /* A blob of at most `max` bytes, lent; empty after a failure. */
@@ -82,13 +92,19 @@ struct bytes unpack_blob(struct unpack *unpack, size_t max);
 void unpack_some_text(struct unpack *unpack, char *out, size_t max);
 static inline void unpack_text(struct unpack *unpack, char *out, size_t max)
 {
-    if (unpack->failed || !unpack->rest.size || *unpack->rest.data) {
+    const uint8_t *at = unpack->at;
+    if (at == unpack->end || *at) {
         unpack_some_text(unpack, out, max);
         return;
     }
-    unpack->rest.data++;
-    unpack->rest.size--;
+    unpack->at = at + 1;
     *out = '\0';
+}
+
+/* What was not read yet. */
+static inline struct bytes unpack_rest(const struct unpack *unpack)
+{
+    return (struct bytes){unpack->at, (size_t)(unpack->end - unpack->at)};
 }
 
 /* True when all was read and nothing failed. */

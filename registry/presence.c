@@ -144,7 +144,7 @@ void presence_encode(struct pack *pack, const struct presence *p)
 
 enum err presence_decode(struct presence *presence, struct bytes bytes)
 {
-    struct unpack u = {.rest = bytes};
+    struct unpack u = unpack_of(bytes);
     struct presence p;
     uint64_t format = unpack_number(&u, UINT64_MAX);
     if (u.failed || (format != FORMAT && format != FORMAT_TIMED))

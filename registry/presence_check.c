@@ -114,7 +114,7 @@ static void check_standing(struct check *check, struct bytes key, struct bytes r
 
 static void check_cleared(struct check *check, struct bytes key, struct bytes record)
 {
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     char device[DEVICE_ID_MAX + 1];
     unpack_text(&u, device, DEVICE_ID_MAX);
     (void)unpack_time(&u);

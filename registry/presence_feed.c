@@ -36,7 +36,7 @@ enum err feed_last(struct txn *txn, uint64_t *number)
 /* What a piece holds: the counts, and a blob of items. */
 static enum err piece_read(struct bytes piece, struct presence_counts *counts, struct bytes *items)
 {
-    struct unpack u = {.rest = piece};
+    struct unpack u = unpack_of(piece);
     counts->seen = unpack_number(&u, UINT64_MAX);
     counts->online = unpack_number(&u, UINT64_MAX);
     counts->seq = unpack_number(&u, UINT64_MAX);
@@ -93,13 +93,13 @@ enum err feed_next(struct txn *txn, uint64_t after, uint64_t *number, struct byt
 
 bool feed_item_next(struct bytes *items, struct feed_item *item)
 {
-    struct unpack u = {.rest = *items};
+    struct unpack u = unpack_of(*items);
     unpack_text(&u, item->device, DEVICE_ID_MAX);
     item->kind = (enum feed_kind)unpack_number(&u, FEED_KINDS - 1);
     item->reason = (enum reason)unpack_number(&u, REASON_COUNT - 1);
     item->conn = unpack_number(&u, UINT64_MAX);
     item->time = unpack_time(&u);
-    *items = u.rest;
+    *items = unpack_rest(&u);
     return !u.failed;
 }
 

@@ -123,7 +123,7 @@ enum err patterns_get(struct txn *txn, struct patterns *patterns)
     enum err e = txn_get(txn, patterns_key, &record);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_OK : e;
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     size_t count = (size_t)unpack_number(&u, PATTERNS_MAX);
     for (size_t i = 0; i < count; i++) {
         patterns->items[i].number = (uint32_t)unpack_number(&u, UINT32_MAX);
@@ -287,7 +287,7 @@ enum err cleared_topic_next(struct txn *txn, const char *after,
         return ERR_BROKEN;
     memcpy(topic, key.data + 1, key.size - 1);
     topic[key.size - 1] = '\0';
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     if (e)
         return e;
     unpack_text(&u, device, DEVICE_ID_MAX);

@@ -25,7 +25,7 @@ void quarantine_encode(struct pack *pack, const struct quarantine *quarantine)
 
 enum err quarantine_decode(struct quarantine *quarantine, struct bytes bytes)
 {
-    struct unpack u = {.rest = bytes};
+    struct unpack u = unpack_of(bytes);
     struct quarantine q = {0};
     if (unpack_number(&u, UINT64_MAX) != FORMAT)
         return ERR_DAMAGED;

@@ -148,7 +148,7 @@ static void lists_decode(struct device *d, struct unpack *u)
     for (size_t i = 0; i < d->role_count; i++) {
         unpack_text(u, d->roles[i], ROLE_NAME_MAX);
         if (i && strcmp(d->roles[i - 1], d->roles[i]) >= 0)
-            u->failed = true;
+            unpack_fail(u);
     }
     d->attribute_count = (size_t)unpack_number(u, ATTRIBUTES_MAX);
     for (size_t i = 0; i < d->attribute_count; i++) {
@@ -156,13 +156,13 @@ static void lists_decode(struct device *d, struct unpack *u)
         unpack_text(u, a->name, ATTRIBUTE_NAME_MAX);
         unpack_text(u, a->value, ATTRIBUTE_VALUE_MAX);
         if (i && strcmp(a[-1].name, a->name) >= 0)
-            u->failed = true;
+            unpack_fail(u);
     }
 }
 
 enum err device_decode(struct device *device, struct bytes bytes)
 {
-    struct unpack u = {.rest = bytes};
+    struct unpack u = unpack_of(bytes);
     enum err e;
     const uint64_t format = take_format(&u, FORMAT_LIMITED, &e);
     if (!format)
@@ -206,7 +206,7 @@ void role_encode(struct pack *pack, const struct role *role)
 
 enum err role_decode(struct role *role, struct bytes bytes)
 {
-    struct unpack u = {.rest = bytes};
+    struct unpack u = unpack_of(bytes);
     char name[ROLE_NAME_MAX + 1];
     enum err e;
     const uint64_t format = take_format(&u, FORMAT_LIMITED, &e);
@@ -218,7 +218,8 @@ enum err role_decode(struct role *role, struct bytes bytes)
     struct role r;
     role_init(&r, name);
     unpack_text(&u, r.note, NOTE_MAX);
-    u.failed |= !text_is_plain(r.note, NOTE_MAX);
+    if (!text_is_plain(r.note, NOTE_MAX))
+        unpack_fail(&u);
     r.version = unpack_number(&u, UINT64_MAX);
     r.created = unpack_time(&u);
     r.changed = unpack_time(&u);
@@ -247,7 +248,7 @@ void entry_encode(struct pack *pack, const struct log_entry *entry)
 
 enum err entry_decode(struct log_entry *entry, struct bytes bytes)
 {
-    struct unpack u = {.rest = bytes};
+    struct unpack u = unpack_of(bytes);
     struct log_entry read = {0};
     enum err e;
     if (!take_format(&u, FORMAT, &e))

@@ -48,7 +48,7 @@ enum err number_get(struct txn *txn, const struct key_text *key, uint64_t *value
     enum err e = txn_get(txn, key_bytes(key), &record);
     if (e)
         return e;
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     uint64_t read = unpack_number(&u, UINT64_MAX);
     if (!unpack_done(&u))
         return ERR_DAMAGED;
@@ -80,7 +80,7 @@ static enum err secret_find(struct registry *registry, struct bytes *secret)
     enum err e = txn_get(registry->txn, key_bytes(&key), &record);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     struct bytes found = unpack_blob(&u, CRYPTO_KEY_SIZE);
     if (!unpack_done(&u) || found.size != CRYPTO_KEY_SIZE)
         return ERR_DAMAGED;

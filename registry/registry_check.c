@@ -133,7 +133,7 @@ static void check_entry(struct check *check, struct bytes key, struct bytes reco
 static void check_holders(struct check *check, struct bytes key, struct bytes record)
 {
     char role[KEY_MAX + 1] = {0};
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     uint64_t said = unpack_number(&u, UINT64_MAX);
     memcpy(role, key.data + 1, key.size - 1 < KEY_MAX ? key.size - 1 : KEY_MAX);
     const struct key_text of = key_of_name(KIND_ROLE, role);
@@ -146,7 +146,7 @@ static void check_holders(struct check *check, struct bytes key, struct bytes re
 
 static void check_count(struct check *check, struct bytes key, struct bytes record)
 {
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     check->count = unpack_number(&u, UINT64_MAX);
     check->has_count = unpack_done(&u) && key.size == 1;
 }

@@ -609,7 +609,7 @@ static enum err meta_read(struct txn *txn, enum store_kind kind)
     enum err e = txn_get(txn, meta_key, &record);
     if (e)
         return e == ERR_NOT_FOUND ? ERR_DAMAGED : e;
-    struct unpack u = {.rest = record};
+    struct unpack u = unpack_of(record);
     unpack_text(&u, name, sizeof magic - 1);
     if (u.failed || strcmp(name, magic) != 0)
         return ERR_DAMAGED;

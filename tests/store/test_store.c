@@ -154,13 +154,13 @@ static void a_store_of_a_later_format_is_too_new(void **state)
     char name[16];
     assert_int_equal(txn_write(&txn, fixture->store), ERR_OK);
     assert_int_equal(txn_get(txn, text_bytes("m"), &meta), ERR_OK);
-    struct unpack unpack = {.rest = meta};
+    struct unpack unpack = unpack_of(meta);
     unpack_text(&unpack, name, sizeof name - 1);
     assert_int_equal(unpack_number(&unpack, UINT64_MAX), STORE_FORMAT);
     pack_text(&pack, name);
     pack_number(&pack, STORE_FORMAT + 1);
-    for (; unpack.rest.size; unpack.rest.size--)
-        pack_number(&pack, *unpack.rest.data++ & 0x7f);
+    while (unpack.at < unpack.end)
+        pack_number(&pack, *unpack.at++ & 0x7f);
     txn_put(txn, text_bytes("m"), (struct bytes){pack.data, pack.size});
     assert_int_equal(txn_commit(txn), ERR_OK);
     pack_free(&pack);

@@ -7,7 +7,7 @@
 
 static struct unpack over(const void *data, size_t size)
 {
-    return (struct unpack){.rest = {data, size}};
+    return unpack_of((struct bytes){data, size});
 }
 
 static void numbers_have_their_leb128_spelling(void **state)
