@@ -7,6 +7,7 @@
 #include "plugin/json_text.h"
 #include "plugin/message.h"
 #include "registry/access.h"
+#include "registry/key.h"
 #include "registry/text.h"
 
 enum {
@@ -111,6 +112,7 @@ void errors_note(struct errors *errors, const char *device, unsigned kind, const
     entry->ts = now;
     entry->connect = !topic;
     text_cut(entry->text, TEXT_MAX, topic ? topic : client_id);
+    key_hide(entry->text); /* others may be let read it */
 }
 
 /* What cannot be handed over is lost. */

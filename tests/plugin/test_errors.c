@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugin/message.h"
+#include "registry/key.h"
 #include "tests/support/cmocka_all.h"
 
 static struct {
@@ -77,6 +78,18 @@ static void of_a_connect_the_client_id_is_told(void **state)
     turn(0);
     assert_string_equal(s.text, "{\"v\":1,\"device\":\"d\",\"kind\":\"connections\","
                                 "\"client\":\"c\\u00221\",\"count\":1,\"ts\":5}");
+}
+
+static void a_key_in_the_wrong_place_is_not_told(void **state)
+{
+    char key[KEY_TEXT_SIZE + 1], topic[KEY_TEXT_SIZE + 20];
+    (void)state;
+    key_generate(key);
+    snprintf(topic, sizeof topic, "keys/%s/set", key);
+    denied("d", topic);
+    turn(0);
+    assert_non_null(strstr(s.text, "\"topic\":\"keys/devreg_****"));
+    assert_null(strstr(s.text, key + KEY_PART_MAX));
 }
 
 static void a_storm_makes_a_handful_of_messages_and_loses_no_count(void **state)
@@ -201,6 +214,7 @@ int main(void)
         ERRORS_TEST(an_error_is_told_at_the_next_turn),
         ERRORS_TEST(each_kind_has_its_name),
         ERRORS_TEST(of_a_connect_the_client_id_is_told),
+        ERRORS_TEST(a_key_in_the_wrong_place_is_not_told),
         ERRORS_TEST(a_storm_makes_a_handful_of_messages_and_loses_no_count),
         ERRORS_TEST(who_is_quiet_is_told_at_once_the_next_time),
         ERRORS_TEST(kinds_and_devices_do_not_wait_for_each_other),
