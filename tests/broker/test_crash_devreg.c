@@ -24,7 +24,7 @@
 #include "tests/support/rng.h"
 
 enum {
-    KILLS = 600,
+    KILLS = 2000,
     SUBJECTS = 3,
     WORDS_MAX = 12,
     LINE_SIZE = 200,
