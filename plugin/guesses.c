@@ -15,7 +15,8 @@ struct guess {
 
 struct guess_table {
     struct guess guesses[GUESS_PLACES][WAYS];
-    int64_t told[NETWORKS]; /* as `looked`, by the network's hash */
+    int64_t told[NETWORKS];  /* as `looked`, by the network's hash; */
+    int64_t named[NETWORKS]; /* by that of its first 48 bits */
     uint8_t marks[GUESS_MARKS / 8];
 };
 
@@ -109,6 +110,22 @@ static int64_t penalty(uint32_t failures)
     return ms < GUESS_PENALTY_MAX_MS ? ms : GUESS_PENALTY_MAX_MS;
 }
 
+/* Of the names that come from the network's site. */
+static int64_t *named(const struct guesses *guesses, const struct network *network)
+{
+    const uint64_t site = network->family == 6 ? network->prefix >> 16 : network->prefix;
+    const uint64_t parts[] = {site, network->family};
+    return &guesses->table->named[hash_of(guesses, parts, sizeof parts) % NETWORKS];
+}
+
+bool guesses_flooded(const struct guesses *guesses, const struct guesser *guesser, int64_t now)
+{
+    if (!guesses->table || !guesser->pair || guesser->home || find(guesses, guesser))
+        return false;
+    int64_t full_at = *named(guesses, &guesser->network);
+    return !spend(&full_at, GUESS_NAMES, GUESS_NAME_MS, now);
+}
+
 bool guesses_refuse(const struct guesses *guesses, const struct guesser *guesser, int64_t now)
 {
     const struct guess *guess = find(guesses, guesser);
@@ -127,12 +144,16 @@ bool guesses_at_home(const struct guesses *guesses, const struct guesser *guesse
     return guess && guess->home;
 }
 
-/* The one that is known, or the least guilty of its place, of those the one counted longest ago. */
+/* The one that is known, or the least guilty of its place, of those the one counted longest ago.
+ * NULL for one name too many. */
 static struct guess *place_for(struct guesses *guesses, const struct guesser *guesser, int64_t now)
 {
     struct guess *least = find(guesses, guesser);
     if (least)
         return least;
+    if (!guesser->home &&
+        !spend(named(guesses, &guesser->network), GUESS_NAMES, GUESS_NAME_MS, now))
+        return NULL;
     struct guess *place = guesses->table->guesses[guesser->pair % GUESS_PLACES];
     least = place;
     for (size_t i = 1; i < WAYS; i++) {
@@ -152,6 +173,8 @@ void guesses_count(struct guesses *guesses, const struct guesser *guesser, int64
         guesses_pardon_all(guesses);
     guesses->last = now;
     struct guess *guess = place_for(guesses, guesser, now);
+    if (!guess)
+        return;
     guess->failures = guilt(guess, now);
     guess->failures += guess->failures < UINT32_MAX;
     guess->last = now;

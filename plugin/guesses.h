@@ -8,14 +8,14 @@
  * that succeeds ends it, and so do an hour of quiet and a change of the device by an administrator.
  * Whether there is a device of that name makes no difference.
  *
- * A stranger behind the same address must not lock the device out, nor get past the penalty: from
- * the network where the device was accepted last ("home") its key is looked at all the same, since
- * nobody guesses a key, and of passwords those that are remembered, GUESS_LOOKS of them and then
- * one a second.
+ * A stranger behind the same address must not lock the device out, nor get past the penalty. A key
+ * is looked at all the same, since nobody guesses one. Of passwords those that are remembered are,
+ * GUESS_LOOKS of them and then one a second, from the network where the device was accepted last
+ * ("home").
  *
  * The table has a fixed size and is allocated with the first failure. Where eight are in one place
- * already, the least guilty makes room: a flood of names or networks does not free those that were
- * counted most.
+ * already, the least guilty makes room. A network may bring in GUESS_NAMES names and then one a
+ * second, so it takes one longer to push out what was counted than that is remembered anyway.
  *
  * Knows no broker. `now` is ms of a clock that never goes back.
  */
@@ -35,6 +35,8 @@ enum {
     GUESS_FORGET_MS = 60 * 60 * 1000,
     GUESS_LOOKS = 1000,
     GUESS_LOOK_MS = 1000,
+    GUESS_NAMES = 100, /* that a network may fail with at once, and then one more in */
+    GUESS_NAME_MS = 1000,
     GUESS_LINES = 10, /* that a network may cause in the log at once, and then one in */
     GUESS_LINE_MS = 1000
 };
@@ -71,6 +73,11 @@ struct guesser guesser_of(const struct guesses *guesses, const char *name,
 
 /* Is it to be refused at once? */
 bool guesses_refuse(const struct guesses *guesses, const struct guesser *guesser, int64_t now);
+
+/* Is this one name more than its network may fail with, of IPv6 the first 48 bits? Then no failure
+ * would be counted, and no password is to be looked at: otherwise who fails under ever new names
+ * would have those forgotten that were counted before. Never at home. */
+bool guesses_flooded(const struct guesses *guesses, const struct guesser *guesser, int64_t now);
 
 /* At home, while it is refused: may one more password be looked at? */
 bool guesses_look(struct guesses *guesses, const struct guesser *guesser, int64_t now);

@@ -107,14 +107,15 @@ static uint32_t count_others(const struct cached_device *device, const char *cli
     return count;
 }
 
-bool limits_admit(struct plugin *plugin, struct cached_device *device, const char *client_id)
+enum refusal limits_refuse(struct plugin *plugin, struct cached_device *device,
+                           const char *client_id)
 {
     uint32_t most;
-    if (cache_limits(&plugin->cache, device) != ERR_OK || !device->limiter)
-        return true; /* what cannot be read denies it everything anyway */
-    if (!limit_get(device->limiter, LIMIT_CONNECTIONS, &most) ||
+    if (cache_limits(&plugin->cache, device) != ERR_OK)
+        return REFUSED_FAULT;
+    if (!device->limiter || !limit_get(device->limiter, LIMIT_CONNECTIONS, &most) ||
         count_others(device, client_id) < most)
-        return true;
+        return REFUSED_NOT;
     tell(plugin, device, LIMIT_CONNECTIONS, NULL, client_id);
-    return false;
+    return REFUSED_CONNECTIONS;
 }

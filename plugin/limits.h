@@ -11,6 +11,7 @@
 #ifndef DEVREG_PLUGIN_LIMITS_H
 #define DEVREG_PLUGIN_LIMITS_H
 
+#include "plugin/refusals.h"
 #include "plugin/token_bucket.h"
 #include "registry/error.h"
 #include "registry/limits.h"
@@ -37,8 +38,10 @@ void limiter_free(struct cached_device *device);
 bool limits_pass(struct plugin *plugin, const struct cached_device *device,
                  const struct connection *connection, const struct mosquitto_evt_acl_check *event);
 
-/* May one more connection of the device come in with that client id? One with the same is taken
- * over, and does not count. Else that is told. In a read scope, or just after cache_find. */
-bool limits_admit(struct plugin *plugin, struct cached_device *device, const char *client_id);
+/* Is one more connection of the device, with that client id, too many? One with the same is taken
+ * over, and does not count. REFUSED_NOT, REFUSED_CONNECTIONS, which is told, or REFUSED_FAULT where
+ * the limits cannot be read. In a read scope, or just after cache_find. */
+enum refusal limits_refuse(struct plugin *plugin, struct cached_device *device,
+                           const char *client_id);
 
 #endif

@@ -20,7 +20,7 @@ struct login {
     enum owner owner;
     bool doubt;      /* it could not be read whether what it proves itself with has been replaced */
     bool interrupts; /* another connection waits under this client id */
-    bool held;       /* it failed too often: only what is cheap is looked at, since it is at home */
+    bool held;       /* it failed too often: a key is looked at all the same, and what is cheap */
     bool guesser_known;
     struct guesser *guesser; /* what failures are counted against: see guesser_of_login */
 };
@@ -217,9 +217,11 @@ static enum refusal enter(struct plugin *plugin, const struct login *login,
     if (cache_take(&plugin->cache, device, &cached) != ERR_OK ||
         !hash_set_add(&plugin->accepted, cached->node.hash))
         return REFUSED_FAULT;
-    if (!again && state != CONNECTION_WAITING && !cache_unlimited(cached) &&
-        !limits_admit(plugin, cached, login->id))
-        return REFUSED_CONNECTIONS;
+    if (!again && state != CONNECTION_WAITING && !cache_unlimited(cached)) {
+        enum refusal refusal = limits_refuse(plugin, cached, login->id);
+        if (refusal)
+            return refusal;
+    }
     if (!again) {
         bool plain = login->address && text_is_plain(login->address, PRESENCE_ADDRESS_MAX);
         const struct newcomer newcomer = {.pointer = login->client,
@@ -292,12 +294,12 @@ static void password_check(struct plugin *plugin, struct login *login, uint64_t 
                                                .client_id = waits ? login->id : NULL,
                                                .pointer = login->client,
                                                .asker = *guesser_of_login(plugin, login)};
-    if (!login->password[0] || (key && !password))
+    if (!login->password[0] || (key && (!password || login->held)))
         outcome->answer = PASSWORD_WRONG;
-    else if (!login->held)
-        outcome->answer = passwords_ask(&plugin->passwords, &question, clock_steady());
-    else if (guesses_look(&plugin->guesses, &question.asker, clock_steady()))
+    else if (login->held && guesses_look(&plugin->guesses, &question.asker, clock_steady()))
         outcome->answer = passwords_recall(&plugin->passwords, &question);
+    else if (!login->held && !guesses_flooded(&plugin->guesses, &question.asker, clock_steady()))
+        outcome->answer = passwords_ask(&plugin->passwords, &question, clock_steady());
     outcome->waits = outcome->answer == PASSWORD_LATER && waits;
     if (outcome->waits)
         passwords_waited(&plugin->passwords, login->client_hash, clock_steady());
@@ -420,12 +422,13 @@ static int login_as_device(struct plugin *plugin, struct login *login)
     return outcome.waits ? AUTH_DELAYED : MOSQ_ERR_AUTH;
 }
 
-/* It failed too often from this network, which is not its home: nothing is looked at. */
+/* It failed too often from this network, which is not its home, and this is no key, which nobody
+ * guesses: nothing is looked at. */
 static bool is_refused_unseen(struct plugin *plugin, struct login *login)
 {
     const struct guesser *guesser = guesser_of_login(plugin, login);
     login->held = guesses_refuse(&plugin->guesses, guesser, clock_steady());
-    if (!login->held || guesser->home)
+    if (!login->held || guesser->home || key_well_formed(login->password))
         return false;
     note_refusal(plugin, login, REFUSED_GUESSING);
     note_denial(plugin, login);
@@ -485,8 +488,18 @@ int login_check(struct plugin *plugin, const struct mosquitto_evt_basic_auth *ev
     return answer;
 }
 
+static enum refusal refusal_of_ended(enum ended ended)
+{
+    static const enum refusal refusals[] = {[ENDED_NO] = REFUSED_NOT,
+                                            [ENDED_REMOVED] = REFUSED_UNKNOWN,
+                                            [ENDED_DISABLED] = REFUSED_DISABLED,
+                                            [ENDED_REVOKED] = REFUSED_REVOKED,
+                                            [ENDED_EXPIRED] = REFUSED_EXPIRED};
+    return refusals[ended];
+}
+
 /* Everything may have changed while the worker worked: all is asked again but the password. */
-static bool still_welcome(struct plugin *plugin, const struct connection *connection)
+static enum refusal refused_by_now(struct plugin *plugin, const struct connection *connection)
 {
     struct cached_device *device;
     const struct login login = {.now = clock_wall(),
@@ -494,23 +507,28 @@ static bool still_welcome(struct plugin *plugin, const struct connection *connec
                                 .username = connection->device_id,
                                 .client_hash = connection->by_client.hash};
     if (cache_find(&plugin->cache, connection->device_id, &device) != ERR_OK)
-        return false;
-    return cached_device_ended(device, connection->generation, connection->credential, login.now) ==
-               ENDED_NO &&
-           !quarantines_hold(&plugin->quarantines, connection) &&
-           client_id_owner(plugin, &login) < OWNER_ANOTHER &&
-           limits_admit(plugin, device, connection->client_id);
+        return REFUSED_FAULT;
+    enum ended ended =
+        cached_device_ended(device, connection->generation, connection->credential, login.now);
+    if (ended != ENDED_NO)
+        return refusal_of_ended(ended);
+    if (quarantines_hold(&plugin->quarantines, connection))
+        return REFUSED_QUARANTINED;
+    enum owner owner = client_id_owner(plugin, &login);
+    if (owner >= OWNER_ANOTHER)
+        return owner == OWNER_ANOTHER ? REFUSED_FOREIGN_CLIENT_ID : REFUSED_FAULT;
+    return limits_refuse(plugin, device, connection->client_id);
 }
 
-/* The connection waited, and its password is wrong. */
-static void note_wrong(struct plugin *plugin, const struct connection *connection,
-                       const struct guesser *asker)
+/* The connection waited, in vain. */
+static void note_late_refusal(struct plugin *plugin, const struct connection *connection,
+                              const struct guesser *asker, enum refusal refusal)
 {
     const struct refused refused = {.username = connection->device_id,
                                     .client_id = connection->client_id,
                                     .address = connection->address,
                                     .network = asker->network,
-                                    .refusal = REFUSED_WRONG_PASSWORD,
+                                    .refusal = refusal,
                                     .now = clock_wall()};
     refusals_note(plugin, &refused);
 }
@@ -525,9 +543,12 @@ void login_complete(void *context, const struct password_found *found)
     struct connection *connection =
         connection_of(&plugin->connections, found->pointer, found->client_id);
     bool waits = connection && connection->state == CONNECTION_WAITING;
-    bool welcome = found->right && !found->refuse && waits && still_welcome(plugin, connection);
-    if (waits && !found->right)
-        note_wrong(plugin, connection, &found->asker);
+    enum refusal refusal = !found->right ? REFUSED_WRONG_PASSWORD : REFUSED_NOT;
+    if (waits && !refusal && !found->refuse)
+        refusal = refused_by_now(plugin, connection);
+    if (waits && refusal)
+        note_late_refusal(plugin, connection, &found->asker, refusal);
+    bool welcome = waits && !refusal && !found->refuse;
     if (welcome) {
         guesses_forgive(&plugin->guesses, &found->asker);
         connection_become(&plugin->connections, connection, CONNECTION_PENDING);

@@ -13,7 +13,7 @@ struct network {
 };
 
 /* `address` as the broker tells it, or NULL. False, and `network` none, for what is no IP address
- * and nothing else: then it is surely no text that could do harm in a log either. */
+ * and nothing else; one that is can do no harm in a log. */
 bool network_parse(struct network *network, const char *address);
 
 /* The same, but only where the address is the peer's of a TCP connection. A websocket has none that

@@ -178,6 +178,21 @@ static void a_login_that_is_given_up_harms_nothing(void **state)
     check(in);
 }
 
+/* Also where the password is checked while the connection waits, as on 2.1. */
+static void one_connection_too_many_with_a_password_is_told(void **state)
+{
+    struct scene *s = *state;
+    bool told;
+    scene_start(s, CONF);
+    give_password(s, "add", PASSWORD);
+    (void)scene_rotate(s, "anna --grace 1h");
+    scene_do(s, "limit anna connections=1");
+    (void)scene_accept(s, LOGIN(.user = "anna", .id = "one"));
+    WAIT_UNTIL(told, (!lets_in(s, LOGIN(.user = "anna", .key = PASSWORD, .id = "two")) &&
+                      broker_log_count(&s->broker, "reason=too_many_connections") > 0));
+    check(told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +207,7 @@ int main(void)
         SCENE_TEST(a_person_is_let_in_after_a_restart_of_the_broker),
         SCENE_TEST(logins_do_not_keep_the_others_waiting),
         SCENE_TEST(a_login_that_is_given_up_harms_nothing),
+        SCENE_TEST(one_connection_too_many_with_a_password_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,9 +173,9 @@ static void the_least_guilty_makes_room(void **state)
     struct fixture *fixture = *state;
     char name[32];
     fail_times(fixture, "pump-7", 1, 12);
-    for (int i = 0; i < 100000; i++) {
-        (void)snprintf(name, sizeof name, "guess-%d", i);
-        fail_times(fixture, name, 2, 1 + i % 6);
+    for (uint32_t i = 0; i < 50000; i++) {
+        (void)snprintf(name, sizeof name, "guess-%u", i);
+        fail_times(fixture, name, 100 + i, 1 + (int)(i % 6));
     }
     assert_true(refused(fixture, "pump-7", 1));
     fail_times(fixture, "last", 3, 6); /* and there is always room for one more */
@@ -186,19 +186,64 @@ static void what_is_forgotten_makes_room_before_what_is_not(void **state)
 {
     struct fixture *fixture = *state;
     char name[32];
-    for (int i = 0; i < 100000; i++) {
-        (void)snprintf(name, sizeof name, "old-%d", i);
-        fail_times(fixture, name, 2, 3);
+    for (uint32_t i = 0; i < 50000; i++) {
+        (void)snprintf(name, sizeof name, "old-%u", i);
+        fail_times(fixture, name, 100 + i, 3);
     }
     fixture->now += HOUR - 1;
     fail_times(fixture, "pump-7", 1, 1); /* so that the table is not begun anew */
     fixture->now += 1;
-    for (int i = 0; i < 2000; i++) {
-        (void)snprintf(name, sizeof name, "new-%d", i);
-        fail_times(fixture, name, 2, 1);
+    for (uint32_t i = 0; i < 2000; i++) {
+        (void)snprintf(name, sizeof name, "new-%u", i);
+        fail_times(fixture, name, 100 + i, 1);
     }
     fail_times(fixture, "pump-7", 1, 5);
     assert_true(refused(fixture, "pump-7", 1));
+}
+
+static bool flooded(struct fixture *fixture, const char *name, struct network network, bool home)
+{
+    struct guesser guesser = guesser_of(&fixture->guesses, name, &network);
+    guesser.home = home;
+    return guesses_flooded(&fixture->guesses, &guesser, fixture->now);
+}
+
+static void a_network_has_some_names_and_then_one_a_second(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[32];
+    fail_times(fixture, "pump-7", 1, 5);
+    for (int i = 1; i < 9000; i++) {
+        assert_int_equal(flooded(fixture, "new", ipv4(1), false), i >= GUESS_NAMES);
+        (void)snprintf(name, sizeof name, "guess-%d", i);
+        fail_times(fixture, name, 1, 6);
+    }
+    assert_true(refused(fixture, "guess-99", 1));
+    assert_false(refused(fixture, "guess-100", 1)); /* not counted, nor looked at */
+    assert_false(flooded(fixture, "new", ipv4(1), true));
+    assert_false(flooded(fixture, "new", ipv4(2), false));
+    assert_false(flooded(fixture, "pump-7", ipv4(1), false));
+    fail_times(fixture, "pump-7", 1, 1); /* the sixth */
+    assert_true(refused(fixture, "pump-7", 1));
+    fixture->now += GUESS_NAME_MS;
+    assert_false(flooded(fixture, "new", ipv4(1), false));
+    fail_times(fixture, "new", 1, 1);
+    assert_true(flooded(fixture, "newer", ipv4(1), false));
+}
+
+/* Whoever has a /64 of IPv6 has 65,536 of them, often. */
+static void the_names_of_48_bits_of_ipv6_are_counted_together(void **state)
+{
+    struct fixture *fixture = *state;
+    struct network network = {.prefix = 0x20010db800010000, .family = 6};
+    for (int i = 0; i < GUESS_NAMES; i++) {
+        const struct guesser guesser = guesser_of(&fixture->guesses, "pump-7", &network);
+        guesses_count(&fixture->guesses, &guesser, fixture->now);
+        network.prefix++;
+    }
+    assert_true(flooded(fixture, "pump-7", network, false));
+    network.prefix += 0x10000;
+    assert_false(flooded(fixture, "pump-7", network, false));
 }
 
 static void at_home_some_passwords_are_looked_at(void **state)
@@ -288,6 +333,8 @@ int main(void)
         test(an_hour_of_quiet_is_an_hour),
         test(the_least_guilty_makes_room),
         test(what_is_forgotten_makes_room_before_what_is_not),
+        test(a_network_has_some_names_and_then_one_a_second),
+        test(the_names_of_48_bits_of_ipv6_are_counted_together),
         test(at_home_some_passwords_are_looked_at),
         test(a_network_has_a_few_lines_and_then_one_a_second),
         test(random_histories_agree_with_the_rules),

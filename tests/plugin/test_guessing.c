@@ -1,5 +1,5 @@
-/* test_guessing.c - who guesses is refused for ever longer, and never keeps the device out of its
- * own home; with a clock of the test's. plugin/test_guesses.c has the table alone. */
+/* test_guessing.c - who guesses is refused for ever longer, and never keeps a device out, nor a
+ * person out of home; with a clock of the test's. plugin/test_guesses.c has the table alone. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +14,12 @@
 #define HOME      "192.0.2.1"
 #define ELSEWHERE "203.0.113.5"
 #define HOME_6    "2001:db8:1:2::3"
+
+#define PASSWORD "correct horse"
+/* As Mosquitto before 2.0 hashes it. */
+#define PASSWORD_HASHED                                                                            \
+    "$6$dHdlbHZlIGJ5dGVz$YYM06ssfmQH9NV69YjPqpNXGPKzgBzqazj7DavYb1aEG8UUkAToyJ8azRLUtfRmNtHCy4O"   \
+    "jw0B8kg4wPIp/p0Q=="
 
 #define SECOND ((int64_t)1000)
 #define MINUTE (60 * SECOND)
@@ -150,6 +156,20 @@ static void add_device(const char *id, char key[static KEY_TEXT_SIZE + 1])
     device_clear(&device);
 }
 
+/* Of the kind that is checked in place. */
+static void add_anna(void)
+{
+    struct device device;
+    device_init(&device, "anna");
+    struct credential *credential = device_new_credential(&device, CREDENTIAL_PASSWORD, 1);
+    credential->secret_size = strlen(PASSWORD_HASHED);
+    memcpy(credential->secret, PASSWORD_HASHED, sizeof PASSWORD_HASHED);
+    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
+    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
+    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    device_clear(&device);
+}
+
 static void set_state(enum device_state state, enum log_verb verb)
 {
     struct device device;
@@ -218,80 +238,154 @@ static void guess_for_long(const char *user, const char *address)
     }
 }
 
+static struct work work_at_once(const char *user, const char *password, const char *address)
+{
+    struct work before = work, after;
+    const struct sim_login login = {.id = "knock",
+                                    .username = user,
+                                    .password = password,
+                                    .protocol = 4,
+                                    .clean = true,
+                                    .address = address};
+    assert_int_equal(sim_connect(&login), MOSQ_ERR_AUTH);
+    after = work;
+    return (struct work){after.key_hashes - before.key_hashes,
+                         after.keyed_hashes - before.keyed_hashes, after.seals - before.seals,
+                         after.table_hashes - before.table_hashes, after.told - before.told};
+}
+
+static struct work work_of(const char *user, const char *password, const char *address)
+{
+    struct work w = work_at_once(user, password, address);
+    turn(20);
+    return w;
+}
+
+static bool is_held(const char *user, const char *address)
+{
+    turn(200);
+    sim_forget_log();
+    guess(user, address, 1);
+    return logged("reason=guessing");
+}
+
+static bool anna_gets_in(const char *address)
+{
+    return knock("anna", PASSWORD, address) == MOSQ_ERR_SUCCESS;
+}
+
 static void six_failures_are_refused_for_a_second(void **state)
 {
     (void)state;
-    guess("pump-7", ELSEWHERE, 6);
+    assert_true(anna_gets_in(HOME));
+    guess("anna", ELSEWHERE, 6);
     assert_false(logged("reason=guessing"));
-    assert_false(lets_in(ELSEWHERE));
+    assert_false(anna_gets_in(ELSEWHERE));
     assert_true(logged("reason=guessing"));
-    assert_true(lets_in(HOME));
-    assert_true(lets_in(HOME_6));
+    assert_true(anna_gets_in(HOME));
+    assert_true(anna_gets_in(HOME_6));
     turn(SECOND);
-    assert_true(lets_in(ELSEWHERE));
-    guess("pump-7", ELSEWHERE, 5); /* which began anew */
-    assert_true(lets_in(HOME));
-    assert_true(lets_in(ELSEWHERE));
+    assert_true(anna_gets_in(ELSEWHERE));
+    guess("anna", ELSEWHERE, 5); /* which began anew */
+    assert_true(anna_gets_in(HOME));
+    assert_true(anna_gets_in(ELSEWHERE));
 }
 
 static void who_tries_all_the_time_gets_in_once_the_time_is_over(void **state)
 {
     int64_t waited = 0;
     (void)state;
-    guess_for_long("pump-7", ELSEWHERE);
-    while (!lets_in(ELSEWHERE)) {
+    guess_for_long("anna", ELSEWHERE);
+    while (!anna_gets_in(ELSEWHERE)) {
         turn(SECOND);
         waited += SECOND + 20;
         assert_true(waited < 16 * MINUTE);
     }
     assert_true(waited > 5 * MINUTE);
-    guess("pump-7", ELSEWHERE, 5); /* from the beginning */
-    assert_true(lets_in(ELSEWHERE));
+    guess("anna", ELSEWHERE, 5); /* from the beginning */
+    assert_true(anna_gets_in(ELSEWHERE));
 }
 
-static void a_device_gets_in_from_its_home_whoever_guesses_there(void **state)
+/* Also from where it has never been. What is no key is not looked at meanwhile. */
+static void a_device_gets_in_with_its_key_from_anywhere_whoever_guesses_there(void **state)
 {
     (void)state;
-    assert_true(lets_in(HOME));
-    guess_for_long("pump-7", HOME);
+    guess_for_long("pump-7", ELSEWHERE);
+    assert_int_equal(work_of("pump-7", "hunter2", ELSEWHERE).keyed_hashes, 0);
     for (int i = 0; i < 3; i++) {
-        guess("pump-7", HOME, 20);
-        assert_true(lets_in(HOME));
-        guess_for_long("pump-7", HOME);
+        assert_true(is_held("pump-7", ELSEWHERE));
+        assert_true(lets_in(ELSEWHERE));
+        assert_false(is_held("pump-7", ELSEWHERE));
+        guess_for_long("pump-7", ELSEWHERE);
     }
+}
+
+static void a_person_gets_in_from_home_with_a_password_that_is_remembered(void **state)
+{
+    (void)state;
+    assert_true(anna_gets_in(HOME));
+    guess_for_long("anna", HOME);
+    for (int i = 0; i < 3; i++) {
+        guess("anna", HOME, 20);
+        assert_true(anna_gets_in(HOME));
+        guess_for_long("anna", HOME);
+    }
+    assert_int_equal(knock("anna", "hunter2", HOME), MOSQ_ERR_AUTH);
     assert_true(logged("reason=guessing"));
 }
 
-/* Where that was is in the presence record. */
-static void a_device_gets_in_from_its_home_after_a_restart(void **state)
+/* Where home is tells the presence record, of IPv6 by its first 64 bits. */
+static void a_home_is_known_after_a_restart(void **state)
 {
     (void)state;
-    assert_true(lets_in(HOME_6));
+    assert_true(anna_gets_in(HOME_6));
     turn(SECOND);
     sim_stop();
     start();
-    guess_for_long("pump-7", "2001:db8:1:2:ffff::1");
-    assert_true(lets_in(HOME_6));
-    guess_for_long("pump-7", "2001:db8:1:3::1");
-    assert_false(lets_in("2001:db8:1:3::1"));
+    assert_true(anna_gets_in("2001:db8:1:2:ffff::1")); /* remembered from here on */
+    turn(SECOND);
+    guess_for_long("anna", HOME_6);
+    assert_true(anna_gets_in(HOME_6));
+    guess_for_long("anna", "2001:db8:1:3::1");
+    assert_false(anna_gets_in("2001:db8:1:3::1"));
 }
 
 /* Its own connection tells where it is at home, also while others come. */
 static void a_connection_that_is_there_is_at_home(void **state)
 {
     const struct sim_login login = {.id = "first",
-                                    .username = "pump-7",
-                                    .password = s.key,
+                                    .username = "anna",
+                                    .password = PASSWORD,
                                     .protocol = 4,
                                     .clean = true,
                                     .address = HOME};
     (void)state;
     assert_int_equal(sim_connect(&login), MOSQ_ERR_SUCCESS);
     turn(20);
-    assert_true(lets_in(ELSEWHERE));
-    guess_for_long("pump-7", HOME);
-    assert_true(lets_in(HOME));
+    assert_true(anna_gets_in(ELSEWHERE));
+    guess_for_long("anna", HOME);
+    assert_true(anna_gets_in(HOME));
     sim_end(sim_client("first"), SIM_LEAVE);
+}
+
+/* Where names come that fast no further one is looked at, but for keys and at home. */
+static void a_flood_of_names_keeps_neither_a_device_out_nor_who_is_at_home(void **state)
+{
+    char name[32];
+    (void)state;
+    assert_true(anna_gets_in(HOME));
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(name, sizeof name, "name-%d", i);
+        (void)work_at_once(name, SIM_NO_KEY, HOME);
+        (void)work_at_once(name, SIM_NO_KEY, ELSEWHERE);
+    }
+    assert_int_equal(work_of("bert", "hunter2", HOME).keyed_hashes, 0);
+    assert_false(anna_gets_in(ELSEWHERE));
+    assert_true(anna_gets_in(HOME));
+    turn(MINUTE);
+    assert_true(anna_gets_in(ELSEWHERE));
+    turn(MINUTE);
+    assert_true(lets_in(ELSEWHERE));
 }
 
 static void a_name_that_is_no_device_is_refused_alike(void **state)
@@ -308,13 +402,12 @@ static void a_change_of_the_device_ends_it(void **state)
 {
     (void)state;
     guess_for_long("valve", ELSEWHERE);
-    guess("pump-7", ELSEWHERE, 6);
-    assert_false(lets_in(ELSEWHERE));
+    guess("pump-7", ELSEWHERE, 7);
     set_state(DEVICE_ENABLED, LOG_SET);
-    assert_true(lets_in(ELSEWHERE));
+    assert_false(is_held("pump-7", ELSEWHERE));
     char key[KEY_TEXT_SIZE + 1];
     add_device("valve", key); /* it knocked before anybody knew it */
-    assert_int_equal(knock("valve", key, ELSEWHERE), MOSQ_ERR_SUCCESS);
+    assert_false(is_held("valve", ELSEWHERE));
 }
 
 /* A device that retries for a week while it is disabled has not guessed. */
@@ -438,23 +531,6 @@ static void a_network_has_some_lines_and_the_rest_is_counted(void **state)
     assert_true(logged("more failed logins were left out"));
 }
 
-static struct work work_of(const char *user, const char *password)
-{
-    struct work before = work, after;
-    const struct sim_login login = {.id = "knock",
-                                    .username = user,
-                                    .password = password,
-                                    .protocol = 4,
-                                    .clean = true,
-                                    .address = ELSEWHERE};
-    assert_int_equal(sim_connect(&login), MOSQ_ERR_AUTH); /* and no turn yet */
-    after = work;
-    turn(20);
-    return (struct work){after.key_hashes - before.key_hashes,
-                         after.keyed_hashes - before.keyed_hashes, after.seals - before.seals,
-                         after.table_hashes - before.table_hashes, after.told - before.told};
-}
-
 static void same_work(struct work a, struct work b)
 {
     assert_int_equal(a.key_hashes, b.key_hashes);
@@ -470,22 +546,23 @@ static void a_name_that_is_no_device_takes_the_same_work(void **state)
     (void)state;
     guess("pump-7", HOME, 1); /* a first failure makes the table */
     for (int i = 0; i < 8; i++) {
-        struct work known = work_of("pump-7", SIM_NO_KEY);
-        assert_int_equal(known.key_hashes, i < 6);
-        same_work(known, work_of("nobody", SIM_NO_KEY));
+        struct work known = work_of("pump-7", SIM_NO_KEY, ELSEWHERE);
+        assert_int_equal(known.key_hashes, 1);
+        same_work(known, work_of("nobody", SIM_NO_KEY, ELSEWHERE));
     }
     for (int i = 0; i < 8; i++)
-        same_work(work_of("lamp-1", NULL), work_of("no-lamp", NULL));
+        same_work(work_of("lamp-1", NULL, ELSEWHERE), work_of("no-lamp", NULL, ELSEWHERE));
 #ifndef SIM_2_1
     for (int i = 0; i < 5; i++)
-        same_work(work_of("disabled", "hunter2"), work_of("no-one", "hunter2"));
+        same_work(work_of("disabled", "hunter2", ELSEWHERE),
+                  work_of("no-one", "hunter2", ELSEWHERE));
 #endif
 }
 
 static void a_failure_is_told_after_the_answer(void **state)
 {
     (void)state;
-    assert_int_equal(work_of("pump-7", SIM_NO_KEY).told, 0);
+    assert_int_equal(work_of("pump-7", SIM_NO_KEY, ELSEWHERE).told, 0);
     assert_int_equal(work.told, 2); /* by an event, and in its record */
 }
 
@@ -501,6 +578,7 @@ static int begin(void **state)
     add_device("pump-7", s.key);
     add_device("lamp-1", s.other_key);
     add_device("disabled", s.other_key);
+    add_anna();
     start();
     turn(MINUTE); /* no line is written in the first second of the clock */
     return 0;
@@ -523,9 +601,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(six_failures_are_refused_for_a_second),
         test(who_tries_all_the_time_gets_in_once_the_time_is_over),
-        test(a_device_gets_in_from_its_home_whoever_guesses_there),
-        test(a_device_gets_in_from_its_home_after_a_restart),
+        test(a_device_gets_in_with_its_key_from_anywhere_whoever_guesses_there),
+        test(a_home_is_known_after_a_restart),
+        test(a_person_gets_in_from_home_with_a_password_that_is_remembered),
         test(a_connection_that_is_there_is_at_home),
+        test(a_flood_of_names_keeps_neither_a_device_out_nor_who_is_at_home),
         test(a_name_that_is_no_device_is_refused_alike),
         test(a_change_of_the_device_ends_it),
         test(who_has_the_right_key_is_never_counted),

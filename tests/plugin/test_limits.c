@@ -17,7 +17,15 @@ static struct {
     char told[1024]; /* the latest event of that kind */
     unsigned errors;
     char error[1024]; /* the latest on devreg/errors/d */
+    bool role_unreadable;
 } s;
+
+enum err __real_registry_get_role(struct registry *registry, const char *name, struct role *role);
+enum err __wrap_registry_get_role(struct registry *registry, const char *name, struct role *role);
+enum err __wrap_registry_get_role(struct registry *registry, const char *name, struct role *role)
+{
+    return s.role_unreadable ? ERR_BROKEN : __real_registry_get_role(registry, name, role);
+}
 
 #define TOPIC "devices/d/x"
 
@@ -325,6 +333,21 @@ static void a_roles_limit_of_connections_holds_at_the_first_login_after_it(void 
     assert_int_equal(knock("three"), MOSQ_ERR_AUTH);
 }
 
+static void while_a_role_cannot_be_read_nobody_is_one_connection_more(void **state)
+{
+    (void)state;
+    assert_int_equal(knock("one"), MOSQ_ERR_SUCCESS);
+    limit_role("connections=2");
+    s.role_unreadable = true;
+    assert_int_equal(knock("two"), MOSQ_ERR_AUTH);
+    s.role_unreadable = false;
+    assert_int_equal(knock("two"), MOSQ_ERR_SUCCESS);
+    assert_int_equal(knock("three"), MOSQ_ERR_AUTH);
+    sim_clock(100);
+    sim_turn();
+    assert_true(sim_logged("reason=registry_unreadable"));
+}
+
 static void a_hang_up_asks_again_and_refuses_nobody(void **state)
 {
     (void)state;
@@ -460,6 +483,7 @@ int main(void)
         LIMITS_TEST(a_will_is_a_message),
         LIMITS_TEST(one_connection_too_many_is_refused_and_a_take_over_is_not_one_more),
         LIMITS_TEST(a_roles_limit_of_connections_holds_at_the_first_login_after_it),
+        LIMITS_TEST(while_a_role_cannot_be_read_nobody_is_one_connection_more),
         LIMITS_TEST(a_hang_up_asks_again_and_refuses_nobody),
         LIMITS_TEST(what_is_over_a_limit_is_an_event),
         LIMITS_TEST(the_device_is_told_what_it_was_not_let_do),
