@@ -1,7 +1,6 @@
 #include "plugin/events.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plugin/clock.h"
@@ -12,7 +11,6 @@
 
 enum {
     FORMAT = 1,
-    TOKEN_MS = 1000,
     TEXT_MAX = 200, /* bytes of a client id or topic; a longer one is cut */
     KIND_MAX = 16,
     ESCAPED = 6, /* bytes that one takes at the most */
@@ -35,59 +33,34 @@ void events_open(struct events *events, bool on)
 
 void events_close(struct events *events)
 {
-    free(events->buckets);
+    event_buckets_close(&events->buckets);
     *events = (struct events){0};
 }
 
-/* Which of a device's. */
+/* Which of a device's; they are in sets that follow each other. */
 enum bucket { BUCKET_OWN, BUCKET_STRANGERS, BUCKET_DUPLICATES };
 
-static struct event_bucket *bucket_of(struct events *events, const char *device, enum bucket which)
+static bool take(struct events *events, const char *device, enum bucket which, uint32_t *dropped)
 {
     uint64_t hash = crypto_table_hash(device, strlen(device), events->key);
-    if (!events->buckets)
-        events->buckets = calloc(EVENT_BUCKETS, sizeof *events->buckets);
-    if (!events->buckets)
-        return NULL;
-    return &events->buckets[(hash + (uint64_t)which) % EVENT_BUCKETS];
-}
-
-/* Adds the tokens that time has brought. */
-static void fill(struct event_bucket *bucket)
-{
-    int64_t now = clock_steady(), earned = (now - bucket->at) / TOKEN_MS;
-    if (!bucket->at || earned >= EVENT_BURST) {
-        bucket->tokens = EVENT_BURST;
-        bucket->at = now;
-    } else {
-        bucket->tokens = (uint8_t)(bucket->tokens + earned);
-        bucket->tokens = bucket->tokens < EVENT_BURST ? bucket->tokens : EVENT_BURST;
-        bucket->at += earned * TOKEN_MS;
-    }
+    return event_buckets_take(&events->buckets, hash + (uint64_t)which, clock_steady(), dropped);
 }
 
 /* Begins an event. False where there is none: they are off, or too many. */
 static bool begin_in(struct events *events, struct event *event, enum bucket which,
                      const char *device, const char *kind, int64_t now)
 {
-    struct event_bucket *bucket = events->on ? bucket_of(events, device, which) : NULL;
-    if (!bucket)
+    uint32_t dropped;
+    if (!events->on || !take(events, device, which, &dropped))
         return false;
-    fill(bucket);
-    if (!bucket->tokens) {
-        bucket->dropped++;
-        return false;
-    }
-    bucket->tokens--;
     event->device = device;
     event->kind = kind;
     event->json = json_begin(event->text, sizeof event->text, FORMAT);
     json_add_word(&event->json, "device", device);
     json_add_word(&event->json, "kind", kind);
     json_add_number(&event->json, "ts", (uint64_t)now);
-    if (bucket->dropped)
-        json_add_number(&event->json, "dropped", bucket->dropped);
-    bucket->dropped = 0;
+    if (dropped)
+        json_add_number(&event->json, "dropped", dropped);
     return true;
 }
 

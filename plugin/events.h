@@ -3,29 +3,21 @@
  *   devreg/event/<device>/<kind>      QoS 0, not retained
  *   {"v":1,"device":"pump-7","kind":"denied","ts":1700000000000,"access":"publish","topic":"x"}
  *
- * Each device has three buckets of EVENT_BURST tokens, one more a second: one for refused logins,
- * which strangers can cause, one for duplicate_use, which is not to be lost among the connections
- * that it is about, and one for everything else. An event without a token is left out, and the next
- * one of the bucket says how many were. Buckets are in a table of fixed size by a hash of the name,
- * so a storm costs no memory; with 100,000 devices three share a bucket in the middle.
+ * Each device has three buckets (event_buckets.h): one for refused logins, which strangers can
+ * cause, one for duplicate_use, which is not to be lost among the connections that it is about, and
+ * one for everything else. An event without a token is left out, and the next one of the bucket
+ * says how many were.
  */
 #ifndef DEVREG_PLUGIN_EVENTS_H
 #define DEVREG_PLUGIN_EVENTS_H
 
 #include "plugin/connections.h"
-
-enum { EVENT_BUCKETS = 65536, EVENT_BURST = 10 };
-
-struct event_bucket {
-    int64_t at;       /* steady clock: when it was filled up last, in whole tokens */
-    uint32_t dropped; /* since the last event that went out */
-    uint8_t tokens;
-};
+#include "plugin/event_buckets.h"
 
 struct events {
     bool on;
     uint8_t key[CRYPTO_MAC_KEY_SIZE]; /* of the hash: nobody chooses who shares a bucket */
-    struct event_bucket *buckets;     /* NULL until the first event */
+    struct event_buckets buckets;
 };
 
 void events_open(struct events *events, bool on);
