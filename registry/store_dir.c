@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,6 +72,16 @@ static enum err check_file_system(int fd, bool *overlay)
     }
 }
 
+/* Neither call says whether it failed, but the next one tells what is. */
+static bool act_as(uid_t uid, gid_t gid)
+{
+    (void)setfsgid(gid);
+    (void)setfsuid(uid);
+    return setfsuid((uid_t)-1) == (int)uid && setfsgid((gid_t)-1) == (int)gid;
+}
+
+/* For files alone, and in this thread alone: a broker that runs as root goes on as root in its
+ * others. */
 static enum err privilege_drop(struct store_dir *place)
 {
     struct stat owner;
@@ -78,17 +89,15 @@ static enum err privilege_drop(struct store_dir *place)
         return err_from_errno(errno);
     if (geteuid() != 0 || owner.st_uid == 0)
         return ERR_OK;
-    if (setegid(owner.st_gid) != 0)
-        return ERR_PERMISSION;
-    if (seteuid(owner.st_uid) != 0)
-        return setegid(getgid()) == 0 ? ERR_PERMISSION : ERR_IO;
+    if (!act_as(owner.st_uid, owner.st_gid))
+        return act_as(0, getegid()) ? ERR_PERMISSION : ERR_IO;
     place->privilege = true;
     return ERR_OK;
 }
 
 enum err store_dir_end(struct store_dir *place, enum err e)
 {
-    if (place->privilege && (seteuid(0) != 0 || setegid(getgid()) != 0) && !e)
+    if (place->privilege && !act_as(0, getegid()) && !e)
         e = ERR_PERMISSION;
     (void)close(place->fd); /* gives the lock back */
     return e;
