@@ -15,6 +15,7 @@ enum { FILES_MAX = 16 };
 struct watched_file {
     atomic_uintptr_t begin, end; /* 0 where the place is free */
     _Atomic(atomic_bool *) lost;
+    atomic_bool met; /* a page of it was missing */
 };
 
 /* All that the handler reads. */
@@ -39,6 +40,7 @@ static bool is_mended(uintptr_t at)
         if (at < atomic_load(&files[i].begin) || at >= atomic_load(&files[i].end))
             continue;
         atomic_store(atomic_load(&files[i].lost), true);
+        atomic_store(&files[i].met, true);
         return page_fill(at);
     }
     return false;
@@ -95,6 +97,7 @@ static struct watched_file *watch(uintptr_t begin, uintptr_t end, atomic_bool *l
     if (file == files + FILES_MAX)
         return NULL;
     atomic_store(&file->lost, lost);
+    atomic_store(&file->met, false);
     atomic_store(&file->begin, begin);
     atomic_store(&file->end, end);
     return file;
@@ -116,4 +119,21 @@ void lost_pages_forget(struct watched_file *file)
 {
     if (file)
         atomic_store(&file->end, 0);
+}
+
+bool lost_pages_met(const struct watched_file *file)
+{
+    return file && atomic_load(&file->met);
+}
+
+void lost_pages_leave(struct watched_file *file)
+{
+    const uintptr_t begin = file ? atomic_load(&file->begin) : 0;
+    if (!file)
+        return;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): so the kernel tells it */
+    void *pages = (void *)begin;
+    (void)mmap(pages, atomic_load(&file->end) - begin, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    lost_pages_forget(file);
 }

@@ -8,12 +8,14 @@
  * on, and opens it anew.
  *
  * What a signal's handler knows is global, so this is the library's one global state beside the
- * stores that are open (store.c). Call it from one thread; the handler runs on any.
+ * stores that are open (store.c). Call it from one thread; the handler runs on any, which must not
+ * block the signal.
  */
 #ifndef DEVREG_REGISTRY_LOST_PAGES_H
 #define DEVREG_REGISTRY_LOST_PAGES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Catches SIGBUS in this process from now on; what concerns no watched file goes to whoever caught
@@ -28,5 +30,12 @@ struct watched_file;
 struct watched_file *lost_pages_watch(const void *address, atomic_bool *lost);
 struct watched_file *lost_pages_watch_file(dev_t device, ino_t inode, atomic_bool *lost);
 void lost_pages_forget(struct watched_file *file); /* before it is unmapped; NULL is fine */
+
+/* Was a page of this one missing? NULL is none. */
+bool lost_pages_met(const struct watched_file *file);
+
+/* Forgets a mapping that nobody will unmap, since somebody may still write to it: zeros take the
+ * place of all of it, whatever becomes of the file. NULL is fine. */
+void lost_pages_leave(struct watched_file *file);
 
 #endif

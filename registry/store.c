@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "registry/crypto.h"
 #include "registry/lost_pages.h"
@@ -35,6 +36,12 @@ static const size_t map_size = (sizeof(void *) > 4 ? (size_t)16 : (size_t)1)
 static const char magic[] = "devreg";
 static const struct bytes meta_key = {(const uint8_t *)"m", 1};
 
+/* The way out of a call of LMDB. Whose it is also the other thread asks. */
+struct escape {
+    _Atomic(jmp_buf *) to; /* NULL while it is not called */
+    _Atomic(pthread_t) thread;
+};
+
 struct store {
     MDB_env *env;
     MDB_dbi dbi;
@@ -45,13 +52,15 @@ struct store {
     struct store_marks files;
     unsigned users;
     size_t page_size;
-    struct watched_file *data, *lock;    /* see lost_pages.h */
-    atomic_bool lost;                    /* a page is missing, or is not what it was */
-    bool quick;                          /* see store_be_quick */
-    jmp_buf *read_escape, *write_escape; /* while it is called: one thread reads, and one, */
-    pthread_t writer;                    /* which may be the same, writes */
-    uint64_t looked_at;                  /* the last commit when store_in_place looked last */
-    uint64_t short_commit, short_pages;  /* the last one whose file may end there: see file_look */
+    struct watched_file *data, *lock;   /* see lost_pages.h */
+    atomic_bool lost;                   /* a page is missing, or is not what it was */
+    bool quick;                         /* see store_be_quick */
+    struct escape read_escape;          /* one thread reads, */
+    struct escape write_escape;         /* and one, which may be the same, writes */
+    atomic_bool left;                   /* LMDB was left within a write scope: */
+    struct txn *kept;                   /* this one */
+    uint64_t looked_at;                 /* the last commit when store_in_place looked last */
+    uint64_t short_commit, short_pages; /* the last one whose file may end there: see file_look */
     struct store *next;
 };
 
@@ -65,6 +74,9 @@ struct txn {
 
 /* The open environments of this process: LMDB forbids to open one twice. */
 static struct store *open_stores;
+
+/* Those that may not be closed: see env_drop. */
+static struct store *abandoned_stores;
 
 /* The one place where LMDB's codes become ours. */
 static enum err from_lmdb(int code)
@@ -100,10 +112,22 @@ static enum err from_lmdb(int code)
     return e ? e : ERR_IO;
 }
 
-static _Noreturn void jump_out(jmp_buf **escape)
+static void escape_set(struct escape *escape, jmp_buf *to)
 {
-    jmp_buf *to = *escape;
-    *escape = NULL;
+    atomic_store_explicit(&escape->to, to, memory_order_relaxed);
+}
+
+static void escape_is_mine(struct escape *escape)
+{
+    atomic_store_explicit(&escape->thread, pthread_self(), memory_order_relaxed);
+}
+
+static void jump_out(struct escape *escape)
+{
+    jmp_buf *to = atomic_load(&escape->to);
+    if (!to || !pthread_equal(atomic_load(&escape->thread), pthread_self()))
+        return;
+    escape_set(escape, NULL);
     longjmp(*to, 1);
 }
 
@@ -114,10 +138,8 @@ static void on_assert(MDB_env *env, const char *what)
     struct store *store = mdb_env_get_userctx(env);
     (void)what; /* means nothing to whoever has the file */
     atomic_store(&store->lost, true);
-    if (store->write_escape && pthread_equal(store->writer, pthread_self()))
-        jump_out(&store->write_escape);
-    if (store->read_escape)
-        jump_out(&store->read_escape);
+    jump_out(&store->write_escape);
+    jump_out(&store->read_escape);
 }
 
 /* Is what was read of it, or was not found, not to be believed? */
@@ -132,9 +154,23 @@ static enum err from_reading(const struct txn *txn, int code)
     return code && is_lost(txn->store) ? ERR_BROKEN : from_lmdb(code);
 }
 
-static jmp_buf **escape_of(const struct txn *txn)
+static struct escape *escape_of(const struct txn *txn)
 {
     return txn->writes ? &txn->store->write_escape : &txn->store->read_escape;
+}
+
+/* LMDB was left in the middle of a call. A write scope that it was in can no longer be ended: it
+ * may name cursors that lay on the stack. */
+static int leave_it(const struct txn *txn)
+{
+    if (txn->writes)
+        atomic_store(&txn->store->left, true);
+    return MDB_CORRUPTED;
+}
+
+static bool was_left(const struct txn *txn)
+{
+    return txn->writes && atomic_load_explicit(&txn->store->left, memory_order_relaxed);
 }
 
 static int val_get(const struct txn *txn, MDB_val *key, MDB_val *value)
@@ -142,58 +178,64 @@ static int val_get(const struct txn *txn, MDB_val *key, MDB_val *value)
     jmp_buf out;
     if (txn->store->quick)
         return mdb_get(txn->mdb, txn->store->dbi, key, value);
-    if (setjmp(out) != 0)
+    if (was_left(txn))
         return MDB_CORRUPTED;
-    *escape_of(txn) = &out;
+    if (setjmp(out) != 0)
+        return leave_it(txn);
+    escape_set(escape_of(txn), &out);
     int code = mdb_get(txn->mdb, txn->store->dbi, key, value);
-    *escape_of(txn) = NULL;
+    escape_set(escape_of(txn), NULL);
     return code;
 }
 
 static int cursor_get(const struct txn *txn, MDB_val *key, MDB_val *value, MDB_cursor_op op)
 {
     jmp_buf out;
-    if (setjmp(out) != 0)
+    if (was_left(txn))
         return MDB_CORRUPTED;
-    *escape_of(txn) = &out;
+    if (setjmp(out) != 0)
+        return leave_it(txn);
+    escape_set(escape_of(txn), &out);
     int code = mdb_cursor_get(txn->cursor, key, value, op);
-    *escape_of(txn) = NULL;
+    escape_set(escape_of(txn), NULL);
     return code;
 }
 
 static int val_put(const struct txn *txn, MDB_val *key, MDB_val *value, unsigned flags)
 {
     jmp_buf out;
-    if (setjmp(out) != 0)
+    if (was_left(txn))
         return MDB_CORRUPTED;
-    txn->store->write_escape = &out;
+    if (setjmp(out) != 0)
+        return leave_it(txn);
+    escape_set(&txn->store->write_escape, &out);
     int code = mdb_put(txn->mdb, txn->store->dbi, key, value, flags);
-    txn->store->write_escape = NULL;
+    escape_set(&txn->store->write_escape, NULL);
     return code;
 }
 
 static int val_delete(const struct txn *txn, MDB_val *key)
 {
     jmp_buf out;
-    if (setjmp(out) != 0)
+    if (was_left(txn))
         return MDB_CORRUPTED;
-    txn->store->write_escape = &out;
+    if (setjmp(out) != 0)
+        return leave_it(txn);
+    escape_set(&txn->store->write_escape, &out);
     int code = mdb_del(txn->mdb, txn->store->dbi, key, NULL);
-    txn->store->write_escape = NULL;
+    escape_set(&txn->store->write_escape, NULL);
     return code;
 }
 
-/* Ends the transaction in any case. */
-static int commit(struct store *store, MDB_txn *txn)
+/* Ends the transaction, unless LMDB is left within it. */
+static int commit(const struct txn *txn)
 {
     jmp_buf out;
-    if (setjmp(out) != 0) {
-        mdb_txn_abort(txn);
-        return MDB_CORRUPTED;
-    }
-    store->write_escape = &out;
-    int code = mdb_txn_commit(txn);
-    store->write_escape = NULL;
+    if (setjmp(out) != 0)
+        return leave_it(txn);
+    escape_set(&txn->store->write_escape, &out);
+    int code = mdb_txn_commit(txn->mdb);
+    escape_set(&txn->store->write_escape, NULL);
     return code;
 }
 
@@ -253,6 +295,12 @@ static enum err unseal(const struct txn *txn, struct bytes key, MDB_val value, s
     return ERR_OK;
 }
 
+/* A record on a page that is missing is not damaged: nobody knows it. */
+static enum err believe(const struct txn *txn, enum err e)
+{
+    return e && is_lost(txn->store) ? ERR_BROKEN : e;
+}
+
 /* Is there address space for that? LMDB gives up what it has before it asks. */
 static bool is_room_for(size_t size)
 {
@@ -302,7 +350,8 @@ enum err txn_reader(struct txn **out, struct store *store)
     if (!txn)
         return ERR_NO_MEMORY;
     txn->store = store;
-    enum err e = from_lmdb(begin_read(txn));
+    escape_is_mine(&store->read_escape);
+    enum err e = from_reading(txn, begin_read(txn));
     if (e) {
         free(txn);
         return e;
@@ -321,7 +370,7 @@ enum err txn_renew(struct txn *txn)
     txn->active = code == MDB_SUCCESS;
     txn->cursor_stale = true;
     if (code)
-        return from_lmdb(code);
+        return from_reading(txn, code);
     if (!is_lost(txn->store))
         return ERR_OK;
     txn_reset(txn); /* it began on what is not there */
@@ -351,21 +400,41 @@ uint64_t txn_id(const struct txn *txn)
     return mdb_txn_id(txn->mdb);
 }
 
+/* Another thread may read what is watched, so it is not mapped anew: who alone writes it did not
+ * make the file grow past what is mapped. */
+static int begin_write(struct txn *txn)
+{
+    struct store *store = txn->store;
+    int code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
+    if (code != MDB_MAP_RESIZED)
+        return code;
+    if (store->data) {
+        store_distrust(store);
+        return MDB_CORRUPTED;
+    }
+    code = map_grow(store);
+    return code ? code : mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
+}
+
 enum err txn_write(struct txn **out, struct store *store)
 {
     assert(store->mode == STORE_WRITE);
+    if (is_lost(store)) /* its lock may be held by nobody who gives it back */
+        return ERR_BROKEN;
     struct txn *txn = calloc(1, sizeof *txn);
     if (!txn)
         return ERR_NO_MEMORY;
     txn->store = store;
     txn->writes = txn->active = true;
-    store->writer = pthread_self();
-    int code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
-    if (code == MDB_MAP_RESIZED && !(code = map_grow(store)))
-        code = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
-    if (code) {
+    escape_is_mine(&store->write_escape);
+    enum err e = from_reading(txn, begin_write(txn));
+    if (e) {
         free(txn);
-        return from_lmdb(code);
+        return e;
+    }
+    if (is_lost(store)) { /* it began on what is not there */
+        txn_abort(txn);
+        return ERR_BROKEN;
     }
     *out = txn;
     return ERR_OK;
@@ -376,6 +445,10 @@ void txn_abort(struct txn *txn)
     if (!txn)
         return;
     assert(txn->writes);
+    if (was_left(txn)) {
+        txn->store->kept = txn;
+        return;
+    }
     if (txn->cursor)
         mdb_cursor_close(txn->cursor);
     mdb_txn_abort(txn->mdb);
@@ -392,19 +465,53 @@ static enum err full_or(enum err e, const struct store *store)
     return full ? ERR_FULL : e;
 }
 
+/* The last commit's number in one of the two pages that tell it, from the file itself. A page
+ * begins with its number and 8 bytes more; there lie two numbers of 4 bytes, an address and a size,
+ * the heads of two databases and the number of the last page before it. */
+static bool commit_read(const struct store *store, int fd, unsigned page, size_t *commit)
+{
+    enum {
+        WORD = sizeof *commit,
+        HEAD = 8 + 5 * WORD,
+        AT = WORD + 8 + 8 + 2 * WORD + 2 * HEAD + WORD
+    };
+    return pread(fd, commit, sizeof *commit, (off_t)(page * store->page_size + AT)) == WORD;
+}
+
+/* Is the commit before this one still there? One of the two pages tells it. Else somebody cut the
+ * file, or wrote over it, while the scope was open: what was just written lies among what is not
+ * there, and no page is missing where it can be seen. */
+static bool is_upon_the_last(const struct store *store, size_t commit)
+{
+    size_t this_one, before;
+    int fd;
+    if (mdb_env_get_fd(store->env, &fd) || !commit_read(store, fd, commit & 1, &this_one) ||
+        !commit_read(store, fd, ~commit & 1, &before))
+        return false;
+    return this_one != commit /* nothing was changed, or again since */
+           || before == commit - 1 || before == commit + 1;
+}
+
 enum err txn_commit(struct txn *txn)
 {
-    const struct store *store = txn->store;
+    struct store *store = txn->store;
     enum err e = txn->error ? txn->error : is_lost(store) ? ERR_BROKEN : ERR_OK;
     if (e) {
         txn_abort(txn);
         return full_or(e, store);
     }
+    const size_t number = mdb_txn_id(txn->mdb);
     if (txn->cursor)
         mdb_cursor_close(txn->cursor);
-    e = from_lmdb(commit(txn->store, txn->mdb));
-    free(txn);
-    return full_or(e, store);
+    txn->cursor = NULL;
+    e = from_lmdb(commit(txn));
+    if (!e && store->data && !is_upon_the_last(store, number))
+        store_distrust(store);
+    if (was_left(txn))
+        store->kept = txn;
+    else
+        free(txn);
+    return is_lost(store) ? ERR_BROKEN : full_or(e, store);
 }
 
 enum err txn_error(const struct txn *txn)
@@ -434,7 +541,7 @@ enum err txn_get(struct txn *txn, struct bytes key, struct bytes *record)
     if (!key_fits(key))
         return ERR_NOT_FOUND;
     int code = val_get(txn, &k, &value);
-    return code ? from_reading(txn, code) : unseal(txn, key, value, record);
+    return code ? from_reading(txn, code) : believe(txn, unseal(txn, key, value, record));
 }
 
 static enum err put(struct txn *txn, struct bytes key, struct bytes record, unsigned flags)
@@ -538,7 +645,7 @@ static enum err lend(const struct txn *txn, int code, uint8_t kind, MDB_val k, M
     if (*(const uint8_t *)k.mv_data != kind)
         return ERR_NOT_FOUND;
     *key = (struct bytes){k.mv_data, k.mv_size};
-    return unseal(txn, *key, value, record);
+    return believe(txn, unseal(txn, *key, value, record));
 }
 
 /* Does `k` come after `from`, or, to begin with, not before it? */
@@ -718,13 +825,40 @@ static enum err file_complete(struct store *store)
     return e;
 }
 
+/* LMDB cannot be told to let go of a lock that a write scope took which was left, and the C library
+ * remembers, for each thread, the lock that it holds: where the lock's page was lost, for longer
+ * than it is held. So neither is unmapped, and no cursor is freed that may lie on a stack. */
+static bool is_abandoned(const struct store *store)
+{
+    return atomic_load(&store->left) || lost_pages_met(store->lock);
+}
+
+/* Keeps what is never freed where it can be found. */
+static void abandon(const struct store *store)
+{
+    struct store *kept = malloc(sizeof *kept);
+    if (!kept)
+        return;
+    *kept = *store;
+    crypto_wipe(kept->mac_key, sizeof kept->mac_key);
+    kept->next = abandoned_stores;
+    abandoned_stores = kept;
+}
+
 static void env_drop(struct store *store)
 {
+    if (is_abandoned(store)) {
+        abandon(store);
+        lost_pages_leave(store->lock);
+    } else {
+        lost_pages_forget(store->lock);
+        mdb_env_close(store->env);
+    }
     lost_pages_forget(store->data);
-    lost_pages_forget(store->lock);
     store->data = store->lock = NULL;
-    mdb_env_close(store->env);
     store->env = NULL;
+    atomic_store(&store->left, false);
+    store->kept = NULL;
 }
 
 static enum err page_size_read(struct store *store)
@@ -751,6 +885,7 @@ static enum err env_open(struct store *store, const char *path, unsigned flags)
 {
     int fd;
     atomic_store(&store->lost, false);
+    escape_is_mine(&store->read_escape);
     int code = mdb_env_create(&store->env);
     if (code)
         return from_lmdb(code);
@@ -884,14 +1019,6 @@ static enum err open_in(struct store **out, const struct store_dir *place, const
     return e;
 }
 
-enum err store_open(struct store **store, const char *dir, enum store_kind kind,
-                    enum store_mode mode)
-{
-    struct store_dir place;
-    enum err e = store_dir_begin(&place, dir, true);
-    return e ? e : store_dir_end(&place, open_in(store, &place, dir, kind, mode, true));
-}
-
 enum err store_open_copy(struct store **store, const char *file, enum store_kind kind)
 {
     struct store wanted = {.kind = kind, .mode = STORE_READ, .users = 1};
@@ -919,6 +1046,8 @@ void store_be_quick(struct store *store, bool quick)
 bool store_in_place(struct store *store)
 {
     const char *dir;
+    if (is_lost(store))
+        return false;
     const uint64_t last = store_last_commit(store);
     if (last < store->looked_at || file_complete(store) == ERR_DAMAGED)
         store_distrust(store);
@@ -968,6 +1097,41 @@ void store_close(struct store *store)
     store_free(store);
 }
 
+/* While the directory is locked. */
+static void close_in(struct store *store)
+{
+    if (!leave(store))
+        return;
+    env_drop(store);
+    store_free(store);
+}
+
+/* Opens it and lets the directory go. NULL after an error, also of that. */
+static enum err open_and_end(struct store **store, struct store_dir *place, const char *dir,
+                             enum store_kind kind, enum store_mode mode, bool wait)
+{
+    struct store *opened = NULL;
+    const enum err e = open_in(&opened, place, dir, kind, mode, wait);
+    const enum err ended = store_dir_end(place, e);
+    if (ended)
+        close_in(opened);
+    *store = ended ? NULL : opened;
+    return ended;
+}
+
+enum err store_open(struct store **store, const char *dir, enum store_kind kind,
+                    enum store_mode mode)
+{
+    struct store_dir place;
+    struct store *opened = NULL;
+    enum err e = store_dir_begin(&place, dir, true);
+    if (!e)
+        e = open_and_end(&opened, &place, dir, kind, mode, true);
+    if (!e)
+        *store = opened;
+    return e;
+}
+
 /* The lock is held from before the one is closed until the other is open: who waits for the old one
  * to be let go of (`devreg restore`) does not come between. */
 enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
@@ -982,12 +1146,8 @@ enum err store_reopen(struct store **store, const char *dir, enum store_kind kin
         *store = NULL;
         return e;
     }
-    if (leave(*store)) {
-        env_drop(*store);
-        store_free(*store);
-    }
-    *store = NULL;
-    return store_dir_end(&place, open_in(store, &place, dir, kind, mode, false));
+    close_in(*store);
+    return open_and_end(store, &place, dir, kind, mode, false);
 }
 
 bool store_on_overlay(const struct store *store)

@@ -15,6 +15,14 @@
  *  - A reader that stays open keeps every page it could see from being reused: end scopes soon.
  *  - Begin no write transaction on a thread that may not wait: its lock is held by others.
  *  - Never use a store across fork, and never delete lock.mdb while anyone has it open.
+ *
+ * Where a file's structure is impossible LMDB is left in the middle of a call (on_assert in
+ * store.c). A write scope that this happens in is ERR_BROKEN from then on and is neither committed
+ * nor aborted, since LMDB may know cursors that lay on a stack; and where a page of lock.mdb was
+ * missing, the C library may know a lock that lay in it. Such a store is abandoned when it is
+ * closed: nothing of it is freed or unmapped, which costs three descriptors and its address space,
+ * once for each such accident. Its lock ends with the thread that began the scope: that has to end
+ * before the store is opened again to be written, or with the process.
  */
 #ifndef DEVREG_REGISTRY_STORE_H
 #define DEVREG_REGISTRY_STORE_H
@@ -42,9 +50,8 @@ MUST_CHECK enum err store_open(struct store **store, const char *dir, enum store
 void store_close(struct store *store); /* NULL is fine */
 
 /* Closes `*store` (NULL is fine) and opens what lies in `dir` now, for who may not wait. ERR_BUSY
- * at once where others are just opening or closing it: nothing was closed then. After any other
- * error
- * `*store` is NULL. */
+ * at once where others are just opening or closing it: nothing was closed then, and `*store` is as
+ * it was. After any other error `*store` is NULL. */
 MUST_CHECK enum err store_reopen(struct store **store, const char *dir, enum store_kind kind,
                                  enum store_mode mode);
 
