@@ -6,8 +6,9 @@
 #include "registry/key.h"
 #include "registry/text.h"
 
-/* Whose is a client id? OWNER_UNKNOWN where what says it cannot be read. */
-enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER, OWNER_UNKNOWN };
+/* Whose is a client id? OWNER_UNKNOWN where what says it cannot be read in the registry,
+ * OWNER_UNRECORDED where it cannot in the presence store. */
+enum owner { OWNER_NOBODY, OWNER_ITSELF, OWNER_ANOTHER, OWNER_UNKNOWN, OWNER_UNRECORDED };
 
 /* Who knocks, as the broker tells it. */
 struct login {
@@ -174,7 +175,7 @@ static enum owner client_id_owner(struct plugin *plugin, const struct login *log
     }
     enum err e = presence_owner(&plugin->presences, login->id, login->now, owner, &generation);
     if (e)
-        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_UNKNOWN;
+        return e == ERR_NOT_FOUND ? OWNER_NOBODY : OWNER_UNRECORDED;
     return strcmp(owner, user) == 0 ? OWNER_ITSELF : owner_if_there(plugin, owner, generation);
 }
 
@@ -354,7 +355,7 @@ static void device_check(struct plugin *plugin, struct login *login, const struc
     if (password && is_replaced(plugin, login, device, password))
         password = NULL;
     if (login->doubt) { /* no guess: it may be right */
-        outcome->refusal = REFUSED_FAULT;
+        outcome->refusal = REFUSED_PRESENCE_FAULT;
         return;
     }
     password_check(plugin, login, device->generation, password, outcome);
@@ -410,10 +411,10 @@ static int login_as_device(struct plugin *plugin, struct login *login)
     }
     if (refusal == REFUSED_UNKNOWN && plugin->options.unknown == UNKNOWN_DEFER)
         return MOSQ_ERR_PLUGIN_DEFER;
-    bool right = outcome.answer == PASSWORD_RIGHT || refusal == REFUSED_FAULT;
+    bool right = outcome.answer == PASSWORD_RIGHT || refusal >= REFUSED_FAULT;
     if (login->held && !right)
         refusal = REFUSED_GUESSING;
-    else if (outcome.answer == PASSWORD_WRONG && refusal != REFUSED_FAULT)
+    else if (outcome.answer == PASSWORD_WRONG && refusal < REFUSED_FAULT)
         guesses_count(&plugin->guesses, guesser_of_login(plugin, login), clock_steady());
     if (refusal == REFUSED_WRONG_KEY && !login->password[0])
         refusal = REFUSED_NO_PASSWORD;
@@ -447,8 +448,9 @@ static int login_decide(struct plugin *plugin, struct login *login)
     login->interrupts = passwords_interrupt(&plugin->passwords, login->id);
     login->client_hash = connections_hash(&plugin->connections, login->id);
     login->owner = client_id_owner(plugin, login);
-    if (login->owner == OWNER_UNKNOWN)
-        return refuse_anyway(plugin, login, REFUSED_FAULT); /* whatever it proves itself with */
+    if (login->owner >= OWNER_UNKNOWN) /* whatever it proves itself with */
+        return refuse_anyway(
+            plugin, login, login->owner == OWNER_UNKNOWN ? REFUSED_FAULT : REFUSED_PRESENCE_FAULT);
     if (login->username) {
         if (guesses_may_concern(&plugin->guesses, login->username) &&
             is_refused_unseen(plugin, login))

@@ -21,6 +21,8 @@
 #ifndef DEVREG_PLUGIN_PRESENCE_H
 #define DEVREG_PLUGIN_PRESENCE_H
 
+#include <sys/stat.h>
+
 #include "plugin/connections.h"
 #include "plugin/journal.h"
 #include "plugin/options.h"
@@ -76,6 +78,9 @@ struct presences {
     int64_t looked_at;    /* steady clock */
     enum err away;        /* what was said of it */
     bool making, turning; /* a new one is being made; the writer is to finish with the old one */
+    bool broken, aside;   /* the one that is open is in doubt, was put aside: see presence_doubt */
+    int64_t opened_again_at;       /* steady clock: when it was opened for that; 0 for never */
+    struct stat hopeless;          /* the file that could not be put aside */
     void (*turned)(void *context); /* called when another one is open; NULL for nobody */
     void *context;
 };

@@ -117,11 +117,11 @@ static void record_load(struct presences *presences, struct presence_entry *entr
         e = presence_get(presences->reader, entry->device, record); /* an error leaves zeros */
         if (!e)
             topic_load(presences, entry);
-        txn_reset(presences->reader);
+        e = presence_read_end(presences, e);
     }
     if (e)
-        record->seq = presences->highest_seq;         /* of any device: it only must not fall */
-    if (e && e != ERR_NOT_FOUND && e != ERR_REPLACED) /* that was said */
+        record->seq = presences->highest_seq; /* of any device: it only must not fall */
+    if (e && e != ERR_NOT_FOUND && e != ERR_REPLACED && e != ERR_BROKEN) /* those are told */
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot read the presence of device %s: %s; it begins anew", entry->device,
                     err_text(e));

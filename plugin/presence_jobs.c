@@ -6,6 +6,7 @@
 #include "plugin/clock.h"
 #include "plugin/message.h"
 #include "plugin/presence_entry.h"
+#include "plugin/presence_open.h"
 #include "registry/text.h"
 
 enum { RETRY_MS = 1000 };
@@ -250,15 +251,17 @@ bool presence_submit(struct presences *presences, struct presence_entry *entry, 
     return true;
 }
 
-/* The disk said no: the job is written again a little later, and nothing is published meanwhile. */
+/* The disk said no: the job is written again a little later, and nothing is published meanwhile.
+ * Damage is told where the store is opened again. */
 static void job_failed(struct presences *presences, struct job *job)
 {
-    if (!presences->failing)
+    presence_doubt(presences, job->result);
+    if (!presences->failing && job->result != ERR_BROKEN)
         journal_add(presences->journal, MOSQ_LOG_ERR,
                     "cannot record presence: %s; it is tried again, and nothing is published "
                     "meanwhile",
                     err_text(job->result));
-    presences->failing = true;
+    presences->failing |= job->result != ERR_BROKEN;
     presences->retry_at = clock_steady() + RETRY_MS;
     failed_add(presences, job);
 }

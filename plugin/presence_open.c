@@ -1,6 +1,7 @@
 #include "plugin/presence_open.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +9,38 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plugin/clock.h"
 #include "plugin/message.h"
 #include "plugin/mosq.h"
 #include "plugin/presence_entry.h"
 #include "plugin/presence_jobs.h"
 #include "plugin/presence_walk.h"
 
-/* Puts a damaged store out of the way, where a person may look at it; never over an earlier one. */
+/* Never over another file: of two in one second the later has a number. */
+static bool move_aside(const char *from, char *to, size_t size)
+{
+    enum { MOST = 1000 };
+    const size_t length = strlen(to);
+    int number = 0;
+    while (linkat(AT_FDCWD, from, AT_FDCWD, to, 0) != 0) {
+        if (errno != EEXIST || ++number == MOST)
+            return false;
+        snprintf(to + length, size - length, "-%d", number);
+    }
+    return unlink(from) == 0;
+}
+
+/* Puts a damaged store out of the way, where a person may look at it. */
 static enum err put_aside(struct presences *presences)
 {
     const char *dir = presences->options->presence_store;
     char from[OPTION_PATH_MAX + 32], to[OPTION_PATH_MAX + 64];
     snprintf(from, sizeof from, "%s/data.mdb", dir);
     snprintf(to, sizeof to, "%s/data.mdb.damaged-%lld", dir, (long long)time(NULL));
-    if (rename(from, to) != 0)
+    if (!move_aside(from, to, sizeof to))
         return ERR_DAMAGED;
+    presences->broken = false;
+    presences->aside = true;
     journal_add(presences->journal, MOSQ_LOG_ERR,
                 "the presence store was damaged: it lies aside as %s, and last-seen times begin "
                 "anew",
@@ -38,11 +56,16 @@ static enum err begin_anew(struct txn *txn, void *context)
     return ERR_OK;
 }
 
-/* `context`: the options. */
+/* `context`: the options. Whose the directory is, his are the files, also where root makes them. */
 static enum err store_make(void *context)
 {
     const struct options *options = context;
-    const struct store_files files = {geteuid(), getegid(), 0640, 0660};
+    struct stat dir;
+    struct store_files files = {geteuid(), getegid(), 0640, 0660};
+    if (files.uid == 0 && stat(options->presence_store, &dir) == 0 && dir.st_uid != 0) {
+        files.uid = dir.st_uid;
+        files.gid = dir.st_gid;
+    }
     return store_create(options->presence_store, STORE_PRESENCE, &files, begin_anew, NULL);
 }
 
@@ -100,6 +123,7 @@ static void run_begun(struct presences *presences, const struct patterns *patter
 {
     presences->place = patterns_current(patterns)->number;
     presences->unwalked = patterns->count > 1;
+    presences->aside = false;
     if (presences->writer.counts.seq > presences->highest_seq)
         presences->highest_seq = presences->writer.counts.seq;
     presence_walk_begin(presences);
@@ -115,7 +139,7 @@ static enum err begin_first(struct presences *presences)
     e = look_back(presences, &patterns, &other_version);
     if (!e)
         e = writer_open(&presences->writer, presences->store, presences->reader);
-    txn_reset(presences->reader);
+    txn_reset(presences->reader); /* who opens it sees what is wrong */
     if (!e && (other_version || !is_noted(presences, &patterns)))
         e = run_begin(presences, &patterns, pattern_of(presences));
     if (e)
@@ -183,12 +207,17 @@ static void make(struct presences *presences)
         say(presences, ERR_NO_MEMORY);
 }
 
-static bool is_missing(const struct presences *presences)
+static bool look_at_file(const struct presences *presences, struct stat *info)
 {
     char path[OPTION_PATH_MAX + 16];
-    struct stat info;
     snprintf(path, sizeof path, "%s/data.mdb", presences->options->presence_store);
-    return lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return lstat(path, info) == 0;
+}
+
+static bool is_missing(const struct presences *presences)
+{
+    struct stat info;
+    return !look_at_file(presences, &info) && (errno == ENOENT || errno == ENOTDIR);
 }
 
 /* A job that the old store did not take: what it says is in the entry, too, or in the walk's way.
@@ -257,14 +286,60 @@ static enum err reopen(struct presences *presences)
     enum err begun = presences->store ? txn_reader(&presences->reader, presences->store) : e;
     if (!begun && !e)
         begun = begin_again(presences);
+    if (begun && presences->store)
+        store_distrust(presences->store); /* to close it, nobody waits for the directory's lock */
     if (begun)
         store_end(presences);
     return e ? e : begun;
 }
 
+/* Was it damaged again, a little after it was opened again for that? */
+static bool is_hopeless(const struct presences *presences)
+{
+    return presences->broken && presences->opened_again_at &&
+           clock_steady() - presences->opened_again_at < PRESENCE_BROKEN_AGAIN_MS;
+}
+
+/* It could not be put aside: has somebody mended it, or put another one there, since? */
+static bool is_another_file(struct presences *presences)
+{
+    const struct stat before = presences->hopeless;
+    struct stat *now = &presences->hopeless;
+    if (!look_at_file(presences, now) || presences->store)
+        return false;
+    return before.st_ino != now->st_ino || before.st_mtim.tv_sec != now->st_mtim.tv_sec ||
+           before.st_mtim.tv_nsec != now->st_mtim.tv_nsec;
+}
+
+/* Says that another one is used, or the same. */
+static void say_turned(struct presences *presences)
+{
+    const char *dir = presences->options->presence_store;
+    if (presences->broken)
+        journal_add(presences->journal, MOSQ_LOG_WARNING,
+                    "the presence store in %s was damaged, or written over: it was opened again",
+                    dir);
+    else
+        journal_add(presences->journal, MOSQ_LOG_WARNING,
+                    "the presence store in %s is another one than before: it is used from now on",
+                    dir);
+    if (presences->broken)
+        presences->opened_again_at = clock_steady();
+    presences->broken = false;
+}
+
 /* False where it is to be tried again at the next tick. */
 static bool turn_to(struct presences *presences)
 {
+    if (is_hopeless(presences)) {
+        if (put_aside(presences) == ERR_OK)
+            return false; /* and so nothing lies there: see presence_look */
+        if (!is_another_file(presences)) {
+            store_end(presences);
+            say(presences, ERR_BROKEN);
+            return true;
+        }
+    }
     enum err e = reopen(presences);
     if (e == ERR_BUSY && presences->store)
         return false;
@@ -275,13 +350,11 @@ static bool turn_to(struct presences *presences)
         return true;
     }
     presences->away = ERR_OK;
+    say_turned(presences);
     drop_failed(presences);
     entries_begin_again(presences);
     if (presences->turned)
         presences->turned(presences->context);
-    journal_add(presences->journal, MOSQ_LOG_WARNING,
-                "the presence store in %s is another one than before: it is used from now on",
-                presences->options->presence_store);
     return true;
 }
 
@@ -310,6 +383,14 @@ static bool note_made(struct presences *presences)
     return true;
 }
 
+void presence_doubt(struct presences *presences, enum err e)
+{
+    if (e != ERR_BROKEN || !presences->store || presences->aside)
+        return;
+    store_distrust(presences->store);
+    presences->broken = presences->turning = true;
+}
+
 bool presence_look(struct presences *presences, int64_t steady)
 {
     if (!note_made(presences))
@@ -322,7 +403,7 @@ bool presence_look(struct presences *presences, int64_t steady)
         note_in_place(presences);
     } else if (is_missing(presences)) {
         make(presences);
-    } else if (presences->in_flight) {
+    } else if (presences->in_flight || !writer_rest(&presences->writer)) {
         presences->turning = true; /* once the writer is done with the old one */
         return false;
     } else if (!turn_to(presences)) {

@@ -54,7 +54,9 @@ static enum err stands_there(struct presences *presences, const char *device, co
     e = record_now(presences, device, &record);
     if (!e)
         e = standing_topic_get(presences->reader, device, &record, standing);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, e);
+    if (e == ERR_BROKEN)
+        return e;
     const char *now = entry && entry->topic ? entry->topic : standing;
     *there = !e && !(entry && entry->forgotten) && strcmp(now, topic) == 0;
     return ERR_OK; /* a record that cannot be read has no message that holds */
@@ -68,8 +70,8 @@ static enum err step_cleared(struct presences *presences, int64_t now)
     enum err e = presence_read(presences);
     if (e)
         return e;
-    e = cleared_topic_next(presences->reader, presences->walk.after, topic, device, &when);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, cleared_topic_next(presences->reader, presences->walk.after,
+                                                        topic, device, &when));
     if (e && e != ERR_DAMAGED)
         return e;
     bool forget = e == ERR_DAMAGED || now - when > CLEARED_KEEP_MS;
@@ -105,10 +107,10 @@ static enum err standing_topic(struct presences *presences, const char *device,
     enum err e = presence_read(presences);
     if (e)
         return e;
-    if (standing_topic_get(presences->reader, device, record, topic) != ERR_OK)
+    e = presence_read_end(presences, standing_topic_get(presences->reader, device, record, topic));
+    if (e)
         *topic = '\0';
-    txn_reset(presences->reader);
-    return ERR_OK;
+    return e == ERR_BROKEN ? e : ERR_OK;
 }
 
 /* Who is still marked online is told offline then. */
@@ -191,8 +193,8 @@ static enum err step_record(struct presences *presences, int64_t now)
     enum err e = presence_read(presences);
     if (e)
         return e;
-    e = presence_next(presences->reader, presences->walk.after, device, &record);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences,
+                          presence_next(presences->reader, presences->walk.after, device, &record));
     if (e == ERR_DAMAGED) {
         presence_removed(presences, device, 0, now); /* it says so */
     } else {
@@ -217,8 +219,9 @@ static enum err step_registry(struct presences *presences, int64_t now)
     e = presence_read(presences);
     if (e)
         return e;
-    e = presence_get(presences->reader, device, &record);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, presence_get(presences->reader, device, &record));
+    if (e == ERR_BROKEN)
+        return e;
     if (e == ERR_NOT_FOUND && !entry_find(presences, device) &&
         presence_topic_now(presences, device, topic) == ERR_OK && clear(presences, topic))
         return ERR_NO_MEMORY;
@@ -303,7 +306,7 @@ enum err presence_owner(struct presences *presences, const char *client_id, int6
     e = owner_get(presences->reader, &client, device);
     if (!e)
         e = record_now(presences, device, &record);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, e);
     if (e)
         return e;
     size_t at = presence_session(&record, &client);
@@ -321,8 +324,7 @@ enum err presence_credential_used(struct presences *presences, const char *devic
     enum err e = presence_read(presences);
     if (e)
         return e;
-    e = record_now(presences, device, &record);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, record_now(presences, device, &record));
     if (e)
         return e;
     return record.generation == generation && presence_used(&record, credential) ? ERR_OK
@@ -336,7 +338,6 @@ bool presence_address(struct presences *presences, const char *device,
     enum err e = presence_read(presences);
     if (e)
         return false;
-    e = record_now(presences, device, &record);
-    txn_reset(presences->reader);
+    e = presence_read_end(presences, record_now(presences, device, &record));
     return !e && text_copy(address, PRESENCE_ADDRESS_MAX, record.address);
 }

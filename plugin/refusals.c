@@ -23,7 +23,8 @@ static const char *refusal_name(enum refusal refusal)
                                         "client_id",
                                         "client_id_of_another",
                                         "too_many_connections",
-                                        "registry_unreadable"};
+                                        "registry_unreadable",
+                                        "presence_unreadable"};
     return names[refusal];
 }
 
@@ -59,7 +60,7 @@ static void count(struct plugin *plugin, const struct refusal_note *note)
 {
     uint64_t generation;
     enum refusal why = note->refusal;
-    if (why == REFUSED_NOT_CHECKED || why == REFUSED_UNSEEN || why == REFUSED_FAULT ||
+    if (why == REFUSED_NOT_CHECKED || why == REFUSED_UNSEEN || why >= REFUSED_FAULT ||
         !device_id_valid(note->device) ||
         cache_generation(&plugin->cache, note->device, &generation) != ERR_OK)
         return;

@@ -37,8 +37,9 @@ enum refusal {
     REFUSED_QUARANTINED,
     REFUSED_CLIENT_ID,
     REFUSED_FOREIGN_CLIENT_ID,
-    REFUSED_CONNECTIONS, /* it has as many as it may */
-    REFUSED_FAULT
+    REFUSED_CONNECTIONS,   /* it has as many as it may */
+    REFUSED_FAULT,         /* what it takes to know cannot be read, in the registry, */
+    REFUSED_PRESENCE_FAULT /* in the presence store */
 };
 
 enum { REFUSALS_MAX = 32, REFUSAL_CLIENT_MAX = 200, REFUSALS_LEFT_OUT_MS = 10000 };

@@ -268,8 +268,10 @@ static void *run(void *context)
             job->result = e;
             push(&writer->done, job);
         }
-        if (stop)
+        if (stop) {
+            atomic_store(&writer->ended, true);
             return NULL;
+        }
     }
 }
 
@@ -305,17 +307,44 @@ enum err writer_turn_to(struct writer *writer, struct store *store, struct txn *
 static bool start(struct writer *writer)
 {
     sigset_t all, before;
-    /* Signals are the broker's: its own thread has to see them. */
+    /* Signals are the broker's: its own thread has to see them. But SIGBUS is of the thread that
+     * met it, and one that blocks it ends the process: see registry/lost_pages.h. */
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    atomic_store(&writer->stop, false);
+    atomic_store(&writer->ended, false);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     writer->runs = pthread_create(&writer->thread, NULL, run, writer) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return writer->runs;
 }
 
+bool writer_rest(struct writer *writer)
+{
+    if (!writer->runs)
+        return true;
+    if (!atomic_exchange(&writer->stop, true))
+        (void)sem_post(&writer->wake);
+    if (!atomic_load(&writer->ended))
+        return false;
+    (void)pthread_join(writer->thread, NULL); /* it has nothing left to do */
+    writer->runs = false;
+    return true;
+}
+
+/* One that was to end, and had nothing to do, gives way to a new one. */
+static bool is_ready(struct writer *writer)
+{
+    if (writer->runs && atomic_load(&writer->stop)) {
+        (void)pthread_join(writer->thread, NULL);
+        writer->runs = false;
+    }
+    return writer->runs || start(writer);
+}
+
 bool writer_make(struct writer *writer, enum err (*make)(void *context), void *context)
 {
-    if (!writer->runs && !start(writer))
+    if (!is_ready(writer))
         return false;
     writer->make = make;
     writer->make_context = context;
@@ -335,7 +364,7 @@ bool writer_made(struct writer *writer, enum err *result)
 
 bool writer_submit(struct writer *writer, struct job *job)
 {
-    if (!writer->runs && !start(writer))
+    if (!is_ready(writer))
         return false;
     push(&writer->todo, job);
     (void)sem_post(&writer->wake); /* fails only past 2^31 posts that nobody took */

@@ -65,7 +65,7 @@ struct writer {
     pthread_t thread;
     sem_t wake;
     _Atomic(struct job *) todo, done;
-    atomic_bool stop;
+    atomic_bool stop, ended;
     struct presence_counts counts;   /* as of the last piece of the feed */
     uint64_t piece;                  /* its number */
     bool recount;                    /* nobody knows the counts: the next job finds them */
@@ -80,7 +80,12 @@ struct writer {
  * message some 5 % cheaper for the broker. `reader` is an open scope. */
 MUST_CHECK enum err writer_open(struct writer *writer, struct store *store, struct txn *reader);
 
-/* Goes on with another store. Nothing is submitted that was not collected. */
+/* Ends the thread, which begins again with the next job: with it end the locks that it may have
+ * left in a store that was lost. Nothing is submitted that was not collected. False where it has
+ * not ended yet: then it is asked again. It does not wait. */
+bool writer_rest(struct writer *writer);
+
+/* Goes on with another store, after writer_rest. */
 MUST_CHECK enum err writer_turn_to(struct writer *writer, struct store *store, struct txn *reader);
 
 /* Has `make` called on the writer's thread, where a sync does no harm. writer_made tells whether it

@@ -24,10 +24,14 @@ static struct {
 bool __real_writer_submit(struct writer *writer, struct job *job);
 struct job *__real_writer_collect(struct writer *writer);
 struct job *__real_writer_close(struct writer *writer);
+bool __real_writer_rest(struct writer *writer);
+bool __real_writer_made(struct writer *writer, enum err *result);
 enum err __real_txn_write(struct txn **txn, struct store *store);
 bool __wrap_writer_submit(struct writer *writer, struct job *job);
 struct job *__wrap_writer_collect(struct writer *writer);
 struct job *__wrap_writer_close(struct writer *writer);
+bool __wrap_writer_rest(struct writer *writer);
+bool __wrap_writer_made(struct writer *writer, enum err *result);
 enum err __wrap_txn_write(struct txn **txn, struct store *store);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c) */
 
@@ -122,6 +126,24 @@ struct job *__wrap_writer_collect(struct writer *writer)
     if (jobs)
         disk.done = (struct fifo){NULL, NULL};
     return jobs;
+}
+
+/* A thread that is to end has ended, a store that is to be made is made: here a turn takes no time.
+ */
+bool __wrap_writer_rest(struct writer *writer)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    while (!__real_writer_rest(writer))
+        (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+bool __wrap_writer_made(struct writer *writer, enum err *result)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    while (!__real_writer_made(writer, result))
+        (void)nanosleep(&pause, NULL);
+    return true;
 }
 
 struct job *__wrap_writer_close(struct writer *writer)

@@ -1,8 +1,9 @@
 /* disk.h - the disk below the plugin's writer, and when it writes: that is the test's to say.
  *
- * The linker's --wrap puts it between the plugin and the writer: writer_submit, writer_collect and
- * writer_close; and between the writer and the store: txn_write. So a job is written in the call
- * that hands it over, or in disk_hold(false), or never; whatever a seed did it does again.
+ * The linker's --wrap puts it between the plugin and the writer: writer_submit, writer_collect,
+ * writer_rest, writer_made and writer_close; and between the writer and the store: txn_write. So a
+ * job is written in the call that hands it over, or in disk_hold(false), or never; whatever a seed
+ * did it does again.
  */
 #ifndef DEVREG_TESTS_DISK_H
 #define DEVREG_TESTS_DISK_H

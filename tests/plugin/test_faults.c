@@ -215,7 +215,7 @@ static void changed(long left)
 }
 
 static const char *const lines[] = {"cannot ", "out of memory", "registry_unreadable",
-                                    "no_password"};
+                                    "presence_unreadable", "no_password"};
 
 /* Somebody was wronged: the log has to say why. */
 static void expect_said(void)

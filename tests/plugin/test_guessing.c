@@ -439,7 +439,8 @@ static void expect_unreadable(enum unreadable what, const char *user, const char
     for (int i = 0; i < 30; i++)
         assert_int_equal(knock(user, password, ELSEWHERE), MOSQ_ERR_AUTH);
     unreadable = NOTHING;
-    assert_true(logged("reason=registry_unreadable"));
+    assert_true(logged(what == AN_OWNER || what == A_USE ? "reason=presence_unreadable"
+                                                         : "reason=registry_unreadable"));
     sim_forget_log();
     assert_true(lets_in(ELSEWHERE));
     turn(MINUTE);
