@@ -12,6 +12,7 @@ struct quarantined {
     struct table_node node;
     struct quarantine what;
     bool recorded; /* or on its way */
+    bool any;      /* of no version that is known: it holds for the next that can be read */
     char device[DEVICE_ID_MAX + 1];
 };
 
@@ -26,18 +27,18 @@ static struct quarantined *find(const struct quarantines *quarantines, const cha
     return NULL;
 }
 
-static bool add(struct quarantines *quarantines, const char *device, const struct quarantine *what,
-                bool recorded)
+static struct quarantined *add(struct quarantines *quarantines, const char *device,
+                               const struct quarantine *what, bool recorded)
 {
     struct quarantined *entry = calloc(1, sizeof *entry);
     if (!entry || !table_add(&quarantines->table, &entry->node, table_hash_name(device))) {
         free(entry);
-        return false;
+        return NULL;
     }
     entry->what = *what;
     entry->recorded = recorded;
     (void)text_copy(entry->device, DEVICE_ID_MAX, device);
-    return true;
+    return entry;
 }
 
 /* What is left on the disk, if that fails, has ended all the same: it names the version. */
@@ -49,7 +50,8 @@ static void forget(struct quarantines *quarantines, struct quarantined *entry)
 }
 
 /* One that was read from the disk. A damaged record does not say which version it held for: it
- * holds for the one that there is now. What cannot be known is no reason to let anybody in. */
+ * holds for the one that there is now, or is found once that can be read. What cannot be known is
+ * no reason to let anybody in. */
 static enum err take(struct quarantines *quarantines, const char *device,
                      const struct quarantine *read, bool damaged)
 {
@@ -60,6 +62,7 @@ static enum err take(struct quarantines *quarantines, const char *device,
         what = *read;
     enum err e =
         device_id_valid(device) ? cache_read(presences->cache, device, &now) : ERR_NOT_FOUND;
+    const bool any = damaged && e && e != ERR_NOT_FOUND;
     bool ended = e == ERR_NOT_FOUND;
     if (!e) {
         ended = !damaged && !quarantine_holds(&what, now.generation, now.version);
@@ -79,8 +82,11 @@ static enum err take(struct quarantines *quarantines, const char *device,
             "the quarantine of device %s cannot be read: it holds until its record changes: "
             "'devreg rotate %s --grace 0'",
             device, device);
+    struct quarantined *entry = add(quarantines, device, &what, !damaged);
+    if (entry)
+        entry->any = any;
     quarantines->unrecorded |= damaged;
-    return add(quarantines, device, &what, !damaged) ? ERR_OK : ERR_NO_MEMORY;
+    return entry ? ERR_OK : ERR_NO_MEMORY;
 }
 
 /* All that is recorded of devices that nothing is known of yet. */
@@ -93,8 +99,7 @@ static enum err take_all(struct quarantines *quarantines)
         enum err e = presence_read(presences);
         if (e)
             return e;
-        e = quarantine_next(presences->reader, device, device, &read);
-        txn_reset(presences->reader);
+        e = presence_read_end(presences, quarantine_next(presences->reader, device, device, &read));
         if (e == ERR_NOT_FOUND)
             return ERR_OK;
         if (e && e != ERR_DAMAGED)
@@ -146,11 +151,11 @@ bool quarantines_begin(struct quarantines *quarantines, const struct connection 
     struct quarantined *entry = find(quarantines, connection->device_id);
     (void)text_copy(what.addresses[0], PRESENCE_ADDRESS_MAX, connection->address);
     (void)text_copy(what.addresses[1], PRESENCE_ADDRESS_MAX, taken_from);
-    if (entry && quarantine_holds(&entry->what, what.generation, what.version))
+    if (entry && !entry->any && quarantine_holds(&entry->what, what.generation, what.version))
         return true;
     if (entry) {
         entry->what = what;
-        entry->recorded = false;
+        entry->recorded = entry->any = false;
     } else if (!add(quarantines, connection->device_id, &what, false)) {
         return false;
     }
@@ -162,6 +167,12 @@ bool quarantines_begin(struct quarantines *quarantines, const struct connection 
 bool quarantines_refuse_anew(struct quarantines *quarantines, const struct device *device)
 {
     struct quarantined *entry = find(quarantines, device->id);
+    if (entry && entry->any) {
+        entry->what.generation = device->generation;
+        entry->what.version = device->version;
+        entry->any = false;
+        quarantines->unrecorded = true;
+    }
     bool holds = entry && quarantine_holds(&entry->what, device->generation, device->version);
     if (entry && !holds)
         forget(quarantines, entry);
@@ -171,8 +182,8 @@ bool quarantines_refuse_anew(struct quarantines *quarantines, const struct devic
 bool quarantines_found(const struct quarantines *quarantines, const struct connection *connection)
 {
     const struct quarantined *entry = find(quarantines, connection->device_id);
-    return entry && entry->what.generation == connection->generation &&
-           connection->version <= entry->what.version;
+    return entry && (entry->any || (entry->what.generation == connection->generation &&
+                                    connection->version <= entry->what.version));
 }
 
 void quarantines_tick(struct quarantines *quarantines)
@@ -183,9 +194,9 @@ void quarantines_tick(struct quarantines *quarantines)
     for (struct table_node *n = table_next(&quarantines->table, NULL); n;
          n = table_next(&quarantines->table, n)) {
         struct quarantined *entry = AROUND(n, struct quarantined, node);
-        if (!entry->recorded)
+        if (!entry->recorded && !entry->any)
             entry->recorded =
                 presence_submit_quarantine(quarantines->presences, entry->device, &entry->what);
-        quarantines->unrecorded |= !entry->recorded;
+        quarantines->unrecorded |= !entry->recorded && !entry->any;
     }
 }

@@ -468,6 +468,55 @@ static void a_damaged_quarantine_lets_nobody_in(void **state)
     assert_int_equal(connect_from(A), MOSQ_ERR_SUCCESS);
 }
 
+/* Puts `record` in the place of the device's, with a seal that is right. Returns what it was, which
+ * the caller frees. */
+static struct bytes device_exchange(struct bytes record)
+{
+    const struct bytes key = {(const uint8_t *)"dd", 2};
+    struct bytes lent;
+    struct txn *txn;
+    assert_int_equal(txn_write(&txn, registry_store(s.registry)), ERR_OK);
+    assert_int_equal(txn_get(txn, key, &lent), ERR_OK);
+    uint8_t *before = test_malloc(lent.size);
+    memcpy(before, lent.data, lent.size);
+    const struct bytes was = {before, lent.size};
+    txn_put(txn, key, record);
+    assert_int_equal(txn_commit(txn), ERR_OK);
+    return was;
+}
+
+/* What cannot be known ends nothing, once it can be. */
+static void a_damaged_quarantine_outlives_a_device_that_cannot_be_read(void **state)
+{
+    static const uint8_t rubbish[] = {9, 9, 9};
+    const struct bytes bad = {rubbish, sizeof rubbish};
+    struct store *store;
+    struct txn *txn;
+    struct quarantine q;
+    (void)state;
+    begin_with("quarantine");
+    FIGHT(A, B, A, B, A);
+    sim_stop();
+    assert_int_equal(store_open(&store, s.store, STORE_PRESENCE, STORE_WRITE), ERR_OK);
+    assert_int_equal(txn_write(&txn, store), ERR_OK);
+    quarantine_put(txn, "d", bad);
+    assert_int_equal(txn_commit(txn), ERR_OK);
+    store_close(store);
+    const struct bytes device = device_exchange(bad);
+    sim_start(&s.options);
+    turn();
+    assert_int_equal(connect_from(A), MOSQ_ERR_AUTH);
+    const struct bytes again = device_exchange(device);
+    assert_int_equal(connect_from(A), MOSQ_ERR_AUTH);
+    assert_true(sim_logged("reason=quarantined"));
+    restart();
+    assert_int_equal(recorded(&q), ERR_OK);
+    change_device();
+    assert_int_equal(connect_from(A), MOSQ_ERR_SUCCESS);
+    test_free((void *)device.data);
+    test_free((void *)again.data);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -514,6 +563,7 @@ int main(void)
         DUPLICATE_TEST(what_is_recorded_says_whom_and_goes_when_it_ended),
         DUPLICATE_TEST(a_quarantine_lasts_in_another_store),
         DUPLICATE_TEST(a_damaged_quarantine_lets_nobody_in),
+        DUPLICATE_TEST(a_damaged_quarantine_outlives_a_device_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
