@@ -364,7 +364,8 @@ void presence_tick(struct presences *presences, int64_t now)
     else if (presences->unwalked)
         presence_walk_end(presences);
     if (presences->options->presence)
-        summary_tick(&presences->summary, presences->cache, presences->reader, now);
+        presence_doubt(presences,
+                       summary_tick(&presences->summary, presences->cache, presences->reader, now));
 }
 
 bool presence_hurries(const struct presences *presences)

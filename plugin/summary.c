@@ -18,19 +18,19 @@ static enum err presence_numbers(struct txn *reader, struct presence_counts *cou
     return e;
 }
 
-/* Counts of two stores, which may be some ms apart. */
-static enum err look(struct cache *cache, struct txn *reader, struct summary_numbers *numbers)
+/* Counts of two stores, which may be some ms apart. `*read`: how that of the presence store went.
+ */
+static bool look(struct cache *cache, struct txn *reader, struct summary_numbers *numbers,
+                 enum err *read)
 {
     struct presence_counts counts;
-    enum err e = presence_numbers(reader, &counts);
-    if (!e)
-        e = cache_device_count(cache, &numbers->total);
-    if (e)
-        return e;
+    *read = presence_numbers(reader, &counts);
+    if (*read || cache_device_count(cache, &numbers->total))
+        return false;
     numbers->online = counts.online;
     numbers->offline = counts.seen > counts.online ? counts.seen - counts.online : 0;
     numbers->never_seen = numbers->total > counts.seen ? numbers->total - counts.seen : 0;
-    return ERR_OK;
+    return true;
 }
 
 static bool publish(const struct summary_numbers *numbers, int64_t now)
@@ -51,22 +51,24 @@ static bool same(const struct summary_numbers *a, const struct summary_numbers *
            a->total == b->total;
 }
 
-void summary_tick(struct summary *summary, struct cache *cache, struct txn *reader, int64_t now)
+enum err summary_tick(struct summary *summary, struct cache *cache, struct txn *reader, int64_t now)
 {
     struct summary_numbers numbers;
     int64_t steady = clock_steady();
     if (summary->published && !summary->changed && summary->snapshot == cache->seen)
-        return;
+        return ERR_OK;
     if (summary->at && steady - summary->at < SUMMARY_MS)
-        return;
+        return ERR_OK;
     summary->at = steady;
     summary->snapshot = cache->seen;
     summary->changed = false;
-    if (look(cache, reader, &numbers) != ERR_OK) {
+    enum err read;
+    if (!look(cache, reader, &numbers, &read)) {
         summary->changed = true; /* again in a second */
-        return;
+        return read;
     }
     if (!summary->published || !same(&numbers, &summary->last))
         summary->published = publish(&numbers, now);
     summary->last = numbers;
+    return ERR_OK;
 }

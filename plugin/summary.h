@@ -32,7 +32,8 @@ static inline void summary_changed(struct summary *summary)
 }
 
 /* Publishes it, if it is time and a number is another one. `reader` is of the presence store, no
- * scope open. */
-void summary_tick(struct summary *summary, struct cache *cache, struct txn *reader, int64_t now);
+ * scope open. The error of reading there. */
+MUST_CHECK enum err summary_tick(struct summary *summary, struct cache *cache, struct txn *reader,
+                                 int64_t now);
 
 #endif

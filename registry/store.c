@@ -1142,7 +1142,7 @@ enum err store_reopen(struct store **store, const char *dir, enum store_kind kin
     if (e == ERR_BUSY)
         return e;
     if (e) {
-        store_close(*store);
+        close_in(*store); /* without, rather than wait for it */
         *store = NULL;
         return e;
     }
