@@ -179,6 +179,14 @@ static enum owner client_id_owner(struct plugin *plugin, const struct login *log
     return strcmp(owner, user) == 0 ? OWNER_ITSELF : owner_if_there(plugin, owner, generation);
 }
 
+static enum refusal refusal_of_owner(enum owner owner)
+{
+    return owner == OWNER_ANOTHER      ? REFUSED_FOREIGN_CLIENT_ID
+           : owner == OWNER_UNKNOWN    ? REFUSED_FAULT
+           : owner == OWNER_UNRECORDED ? REFUSED_PRESENCE_FAULT
+                                       : REFUSED_NOT;
+}
+
 /* Do the rules about client ids, the registry's and the plugin's, admit it? */
 static bool client_id_admitted(const struct plugin *plugin, const struct login *login,
                                const struct device *device)
@@ -449,8 +457,7 @@ static int login_decide(struct plugin *plugin, struct login *login)
     login->client_hash = connections_hash(&plugin->connections, login->id);
     login->owner = client_id_owner(plugin, login);
     if (login->owner >= OWNER_UNKNOWN) /* whatever it proves itself with */
-        return refuse_anyway(
-            plugin, login, login->owner == OWNER_UNKNOWN ? REFUSED_FAULT : REFUSED_PRESENCE_FAULT);
+        return refuse_anyway(plugin, login, refusal_of_owner(login->owner));
     if (login->username) {
         if (guesses_may_concern(&plugin->guesses, login->username) &&
             is_refused_unseen(plugin, login))
@@ -516,10 +523,8 @@ static enum refusal refused_by_now(struct plugin *plugin, const struct connectio
         return refusal_of_ended(ended);
     if (quarantines_hold(&plugin->quarantines, connection))
         return REFUSED_QUARANTINED;
-    enum owner owner = client_id_owner(plugin, &login);
-    if (owner >= OWNER_ANOTHER)
-        return owner == OWNER_ANOTHER ? REFUSED_FOREIGN_CLIENT_ID : REFUSED_FAULT;
-    return limits_refuse(plugin, device, connection->client_id);
+    enum refusal refusal = refusal_of_owner(client_id_owner(plugin, &login));
+    return refusal ? refusal : limits_refuse(plugin, device, connection->client_id);
 }
 
 /* The connection waited, in vain. */
