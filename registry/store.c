@@ -161,11 +161,10 @@ static struct escape *escape_of(const struct txn *txn)
 
 /* LMDB was left in the middle of a call. A write scope that it was in can no longer be ended: it
  * may name cursors that lay on the stack. */
-static int leave_it(const struct txn *txn)
+static void leave_it(const struct txn *txn)
 {
     if (txn->writes)
         atomic_store(&txn->store->left, true);
-    return MDB_CORRUPTED;
 }
 
 static bool was_left(const struct txn *txn)
@@ -180,8 +179,10 @@ static int val_get(const struct txn *txn, MDB_val *key, MDB_val *value)
         return mdb_get(txn->mdb, txn->store->dbi, key, value);
     if (was_left(txn))
         return MDB_CORRUPTED;
-    if (setjmp(out) != 0)
-        return leave_it(txn);
+    if (setjmp(out) != 0) {
+        leave_it(txn);
+        return MDB_CORRUPTED;
+    }
     escape_set(escape_of(txn), &out);
     int code = mdb_get(txn->mdb, txn->store->dbi, key, value);
     escape_set(escape_of(txn), NULL);
@@ -193,8 +194,10 @@ static int cursor_get(const struct txn *txn, MDB_val *key, MDB_val *value, MDB_c
     jmp_buf out;
     if (was_left(txn))
         return MDB_CORRUPTED;
-    if (setjmp(out) != 0)
-        return leave_it(txn);
+    if (setjmp(out) != 0) {
+        leave_it(txn);
+        return MDB_CORRUPTED;
+    }
     escape_set(escape_of(txn), &out);
     int code = mdb_cursor_get(txn->cursor, key, value, op);
     escape_set(escape_of(txn), NULL);
@@ -206,8 +209,10 @@ static int val_put(const struct txn *txn, MDB_val *key, MDB_val *value, unsigned
     jmp_buf out;
     if (was_left(txn))
         return MDB_CORRUPTED;
-    if (setjmp(out) != 0)
-        return leave_it(txn);
+    if (setjmp(out) != 0) {
+        leave_it(txn);
+        return MDB_CORRUPTED;
+    }
     escape_set(&txn->store->write_escape, &out);
     int code = mdb_put(txn->mdb, txn->store->dbi, key, value, flags);
     escape_set(&txn->store->write_escape, NULL);
@@ -219,8 +224,10 @@ static int val_delete(const struct txn *txn, MDB_val *key)
     jmp_buf out;
     if (was_left(txn))
         return MDB_CORRUPTED;
-    if (setjmp(out) != 0)
-        return leave_it(txn);
+    if (setjmp(out) != 0) {
+        leave_it(txn);
+        return MDB_CORRUPTED;
+    }
     escape_set(&txn->store->write_escape, &out);
     int code = mdb_del(txn->mdb, txn->store->dbi, key, NULL);
     escape_set(&txn->store->write_escape, NULL);
@@ -231,8 +238,10 @@ static int val_delete(const struct txn *txn, MDB_val *key)
 static int commit(const struct txn *txn)
 {
     jmp_buf out;
-    if (setjmp(out) != 0)
-        return leave_it(txn);
+    if (setjmp(out) != 0) {
+        leave_it(txn);
+        return MDB_CORRUPTED;
+    }
     escape_set(&txn->store->write_escape, &out);
     int code = mdb_txn_commit(txn->mdb);
     escape_set(&txn->store->write_escape, NULL);
@@ -1097,10 +1106,10 @@ void store_close(struct store *store)
     store_free(store);
 }
 
-/* While the directory is locked. */
+/* While the directory is locked. NULL is fine. */
 static void close_in(struct store *store)
 {
-    if (!leave(store))
+    if (!store || !leave(store))
         return;
     env_drop(store);
     store_free(store);

@@ -136,6 +136,26 @@ static void a_file_that_is_cut_while_one_writes_is_no_success(void **state)
     lost_pages_release();
 }
 
+/* All that it reads it has just written: no page is missing where that could be seen. */
+static void a_new_file_that_is_cut_while_one_writes_is_no_success(void **state)
+{
+    struct lost_store *s = watched(state);
+    struct txn *txn;
+    store_close(s->store);
+    s->store = NULL;
+    assert_true(unlink(s->data) == 0 && unlink(s->lock) == 0);
+    assert_int_equal(create_here(s->dir.path, STORE_PRESENCE), ERR_OK);
+    assert_int_equal(store_open(&s->store, s->dir.path, STORE_PRESENCE, STORE_WRITE), ERR_OK);
+    assert_int_equal(txn_write(&txn, s->store), ERR_OK);
+    txn_put(txn, text_bytes("dlater"), text_bytes(text));
+    assert_int_equal(truncate(s->data, 0), 0);
+    assert_int_equal(txn_commit(txn), ERR_BROKEN);
+    assert_false(store_in_place(s->store));
+    assert_int_equal(open_again(s), ERR_DAMAGED);
+    assert_null(s->store);
+    lost_pages_release();
+}
+
 static void a_file_that_is_cut_before_one_writes_is_noticed(void **state)
 {
     struct lost_store *s = watched(state);
@@ -393,6 +413,7 @@ int main(void)
         LOST_TEST(a_lock_file_that_is_cut_while_one_writes_is_no_trap_for_later),
         LOST_TEST(a_lock_file_that_is_cut_before_one_writes_is_noticed),
         LOST_TEST(a_file_that_is_cut_while_one_writes_is_no_success),
+        LOST_TEST(a_new_file_that_is_cut_while_one_writes_is_no_success),
         LOST_TEST(a_file_that_is_cut_before_one_writes_is_noticed),
         LOST_TEST(who_writes_does_not_map_the_file_anew),
         LOST_TEST(a_structure_that_is_impossible_ends_a_write_and_not_the_process),
