@@ -7,10 +7,11 @@
  *   const link = new PatientClient({
  *     url: "wss://localhost:9001/mqtt", user: "phone", key: "...", topics: ["anna/feeds/#"],
  *     onState(state, text) {},        // "connecting", "online", "refused", "away"; text is for a person
- *     onMessage(topic, payload) {},   // payload: Uint8Array
+ *     onMessage(topic, payload, retained) {},   // payload: Uint8Array
  *     onDenied(topic) {},             // a subscription that no rule of the broker allows
  *   });
  *   link.publish("anna/feeds/toggle", "on", { retain: true }).catch((error) => show(error.message));
+ *   link.follow("devices/pump-7/+");   // one topic more, until link.unfollow() of it
  *   link.end();
  *
  * The key is kept in this object alone. Remembered.set() keeps it for the tab, if the person wants that.
@@ -29,6 +30,7 @@ class PatientClient {
   ]);
 
   #options;
+  #topics; // subscribed to at each connect
   #client = null;
   #timer = 0;
   #pause;
@@ -36,13 +38,14 @@ class PatientClient {
   #ended = false;
   #wake = () => document.hidden || this.#timer === 0 || this.#try();
 
-  /** Connects at once. `pause` and `pauseMax` are milliseconds; `id` is the client id, by default the name
-   * and a random part, for several tabs are several clients. */
+  /** Connects at once. `pause` and `pauseMax` are milliseconds; `qos` is that of the subscriptions; `id` is the
+   * client id, by default the name and a random part, for several tabs are several clients. */
   constructor(options) {
     this.#options = {
-      topics: [], pause: 1000, pauseMax: 60000, id: PatientClient.clientId(options.user),
+      topics: [], qos: 1, pause: 1000, pauseMax: 60000, id: PatientClient.clientId(options.user),
       onState() {}, onMessage() {}, onDenied() {}, ...options,
     };
+    this.#topics = new Set(this.#options.topics);
     this.#pause = this.#options.pause;
     addEventListener("online", this.#wake);
     document.addEventListener("visibilitychange", this.#wake);
@@ -66,6 +69,16 @@ class PatientClient {
     } catch (error) {
       throw error.code === 135 ? new Error(`no rule allows this page to publish on ${topic}`) : error;
     }
+  }
+
+  follow(topic) {
+    this.#topics.add(topic);
+    if (this.online) this.#subscribe(this.#client, topic);
+  }
+
+  unfollow(topic) {
+    this.#topics.delete(topic);
+    if (this.online) this.#client.unsubscribe(topic);
   }
 
   end() {
@@ -103,7 +116,7 @@ class PatientClient {
       was = true;
       this.#connected(client);
     });
-    client.on("message", (topic, payload) => this.#options.onMessage(topic, payload));
+    client.on("message", (topic, payload, packet) => this.#options.onMessage(topic, payload, packet.retain));
     client.on("error", (error) => {
       if (typeof error.code === "number") {
         refused = PatientClient.#refusals.get(error.code) ?? `The broker says no (reason ${error.code}).`;
@@ -122,11 +135,13 @@ class PatientClient {
   #connected(client) {
     this.#pause = this.#options.pause;
     this.#say("online", "Connected.");
-    for (const topic of this.#options.topics) {
-      client.subscribe(topic, { qos: 1 }, (error) => {
-        if (error && client.connected) this.#options.onDenied(topic);
-      });
-    }
+    for (const topic of this.#topics) this.#subscribe(client, topic);
+  }
+
+  #subscribe(client, topic) {
+    client.subscribe(topic, { qos: this.#options.qos }, (error) => {
+      if (error && client.connected) this.#options.onDenied(topic);
+    });
   }
 
   static #away(url) {
