@@ -141,6 +141,7 @@ place_conf() { # FILE
       read -r _ number _ <<<"$line"
       echo "listener ${port[$number]} 127.0.0.1"
       ;;
+    'http_dir '*) echo "http_dir $work/www" ;; # a page and its libraries, put there by run
     *)
       line=${line//\/etc\/mosquitto\/certs/$work\/certs}
       line=${line//\/usr\/share\/doc\/devreg\/examples/$root\/examples}
