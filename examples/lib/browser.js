@@ -52,6 +52,13 @@ async function withBrowser(use, { args = [] } = {}) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "browser."));
   const complaints = [];
   let browser = null;
+  const end = async () => {
+    if (browser) await browser.close().catch(() => browser.process()?.kill("SIGKILL"));
+    fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+  };
+  for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
+    process.once(signal, () => end().finally(() => process.exit(128 + number)));
+  }
   try {
     browser = await puppeteer.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -59,6 +66,7 @@ async function withBrowser(use, { args = [] } = {}) {
       userDataDir: path.join(home, "profile"),
       protocolTimeout: 2 * WHILE,
       timeout: WHILE,
+      handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false, // puppeteer's own do not end the process
       args: ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", ...args,
         ...(process.getuid() === 0 ? ["--no-sandbox"] : [])],
     });
@@ -69,8 +77,7 @@ async function withBrowser(use, { args = [] } = {}) {
     for (const text of complaints.flat()) console.error(text);
     process.exitCode = 1;
   } finally {
-    if (browser) await browser.close().catch(() => browser.process()?.kill("SIGKILL"));
-    fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    await end();
   }
 }
 
