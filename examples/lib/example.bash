@@ -105,6 +105,7 @@ await() {
 
 # Runs a command in the background until the end: its output goes to $work/NAME.log, its pid to $started.
 background() { # NAME COMMAND ...
+  : >>"$work/$1.log"
   "${@:2}" >>"$work/$1.log" 2>&1 &
   started=$!
   pids+=("$started")
