@@ -25,7 +25,6 @@ withBrowser(async (open) => {
   };
   const timer = setInterval(() => look().catch(() => {}), 50);
   const orders = readline.createInterface({ input: process.stdin });
-  process.once("SIGTERM", () => orders.close());
   console.log("the page is open");
   for await (const line of orders) {
     const [what, user, keyFile] = line.split(" ");

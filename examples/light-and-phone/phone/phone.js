@@ -7,6 +7,9 @@ const TOPIC = "living_room_lights";
 const PRESENCE = "devreg/presence/light";
 const byId = (id) => document.getElementById(id);
 const settings = new URLSearchParams(location.search); // ?pause=100&pauseMax=800, for tests
+// It stands in the page and not in its address: a link must not lead a key to another broker.
+const url = document.querySelector("meta[name=broker]").content ||
+  `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/mqtt`;
 
 let link = null;
 let last = null; // "on", "off" or, before anybody said it, null
@@ -41,8 +44,7 @@ function enter(user, key) {
   byId("login").hidden = true;
   byId("room").hidden = false;
   link = new PatientClient({
-    url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/mqtt`,
-    user, key,
+    url, user, key,
     pause: Number(settings.get("pause") ?? 1000), pauseMax: Number(settings.get("pauseMax") ?? 60000),
     topics: [TOPIC, PRESENCE],
     onMessage: heard,
