@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 stay='' work='' broker='' pids=()
 declare -A port # port[1883] is the port that stands for 1883 here
-export PATH=$PATH:/usr/sbin
+export PATH=$PATH:/usr/sbin PYTHONDONTWRITEBYTECODE=1
 
 step() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -79,7 +79,7 @@ show() {
   local word line='$'
   for word in "$@"; do
     case $word in
-    *[!A-Za-z0-9_./:=@%-]*) line+=" '$word'" ;;
+    *[!A-Za-z0-9_./:=@%,-]*) line+=" '$word'" ;;
     *) line+=" $word" ;;
     esac
   done
@@ -150,10 +150,18 @@ place_conf() { # FILE
       ;;
     esac
   done <"$here/$1" >"$work/mosquitto.conf"
+  # What Debian's /etc/mosquitto/mosquitto.conf says, which reads the folder conf.d.
+  mkdir -p "$work/conf.d"
+  ln -sf ../mosquitto.conf "$work/conf.d/devreg.conf"
+  {
+    grep -q '^persistence' "$work/mosquitto.conf" ||
+      printf 'persistence true\npersistence_location %s/state/\n' "$work"
+    echo "include_dir $work/conf.d"
+  } >"$work/debian.conf"
 }
 
 run_broker() {
-  mosquitto -c "$work/mosquitto.conf" >>"$work/broker.log" 2>&1 &
+  mosquitto -c "$work/debian.conf" >>"$work/broker.log" 2>&1 &
   broker=$!
   local end=$((SECONDS + 30))
   while [ $SECONDS -lt $end ] && kill -0 $broker 2>/dev/null; do
