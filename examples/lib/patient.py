@@ -19,6 +19,7 @@ import time
 
 import paho.mqtt.client as mqtt
 
+HANGS_UP = "the broker hangs up and says nothing: is this port for something else, such as TLS?"
 KEEPALIVE = 60
 ANSWER = 10  # s that a broker may take to answer
 HAND_OVER = 5  # s that are left at the end for what was published
@@ -63,15 +64,17 @@ def why(error):
         return f"no TLS with this broker: {error.reason or error}"
     if isinstance(error, mqtt.WebsocketConnectionError):
         return f"no WebSockets with this broker: {error}"
+    if isinstance(error, ConnectionResetError):
+        return HANGS_UP
     if isinstance(error, socket.gaierror):
         return "the broker's name is not known"
     return f"the broker is away: {error.strerror or error}"
 
 
 class Client:
-    """`topics` are subscribed to, with QoS 1, at each connect. `on_message(client, topic, payload)`;
-    `on_online(client)` after each connect. `will` is (topic, payload), or (topic, payload, qos, retain).
-    `session` True keeps the broker's session while this client is away."""
+    """`topics` are subscribed to, with QoS 1, at each connect. `on_message(client, topic, payload)`.
+    `on_online(client)` at each connect, when all subscriptions are answered. `will` is (topic, payload), or
+    (topic, payload, qos, retain). `session` True keeps the broker's session while this client is away."""
 
     def __init__(self, options, topics=(), on_message=None, on_online=None, will=None, session=False):
         self.options, self.topics, self.on_online = options, list(topics), on_online
@@ -159,7 +162,7 @@ class Client:
                 return False  # _connected() has said why
             if code != mqtt.MQTT_ERR_SUCCESS:
                 self._complain(f"the broker is away: {mqtt.error_string(code).rstrip('.')}" if self.online else
-                               "the broker hangs up and says nothing: is it another port, or one for TLS?")
+                               HANGS_UP)
                 return False
             if not self.online and (self.ending or now >= began + ANSWER):
                 self._complain("the broker does not answer")
@@ -167,8 +170,7 @@ class Client:
             if self.ending and ending is None:
                 ending = now + HAND_OVER
             if self.online and (leave or self.ending):
-                done = not self.open and not self.asked and not self.mqtt.want_write()
-                if done or now >= (ending or began + ANSWER):
+                if not (self.open or self.mqtt.want_write()) or now >= (ending or began + ANSWER):
                     break
             elif self.online and tick and now >= next_tick:
                 next_tick = now + every
@@ -181,16 +183,23 @@ class Client:
         if code:
             self._complain(f"refused: {REFUSALS.get(code, 'for a reason of its own')} (return code {code})")
             return
-        say("connected")
-        self.online, self.said = True, None
         self.asked = {self.mqtt.subscribe(topic, 1)[1]: topic for topic in self.topics}
-        if self.on_online:
-            self.on_online(self)
+        if not self.asked:
+            self._ready()
 
     def _subscribed(self, _client, _userdata, mid, granted):
         topic = self.asked.pop(mid, None)
         if NOT_GRANTED in granted:
             say(f"refused: no rule lets {self.options.user} subscribe to {topic}")
+        if not self.asked and not self.online:
+            self._ready()
+
+    def _ready(self):
+        """What others publish from now on reaches us."""
+        say("connected")
+        self.online, self.said = True, None
+        if self.on_online:
+            self.on_online(self)
 
     def _complain(self, text):
         if text != self.said and not self.ending:
