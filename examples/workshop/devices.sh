@@ -11,6 +11,7 @@ devreg allow @person subscribe workshop/chat/+
 devreg allow @person publish   workshop/bell
 devreg add ada   --role person >keys/ada
 devreg add boris --role person >keys/boris
+devreg add carla --role person >keys/carla
 
 # The bell only listens.
 devreg add bell --no-role >keys/bell
