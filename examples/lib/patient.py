@@ -29,11 +29,17 @@ REFUSALS = {1: "this broker speaks another version of MQTT", 2: "this client id 
             3: "the broker is not ready", 4: WRONG, 5: WRONG}
 
 
+def port(text):
+    if not 1 <= int(text) <= 65535:
+        raise ValueError
+    return int(text)
+
+
 def arguments(what):
     """The options that every client of the examples has."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--host", default="localhost")
-    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--port", type=port, default=1883)
     parser.add_argument("--user", required=True, help="the device's id")
     parser.add_argument("--key-file", required=True, help="a file that only its owner can read")
     parser.add_argument("--id", help="the client id; the device's id if left out")
@@ -145,8 +151,8 @@ class Client:
             return False
         began = time.monotonic()
         left = self._stay(tick, every, leave)
-        # Not if it comes and goes: somebody else may use the same client id.
-        if left or (self.online and time.monotonic() - began >= self.pause):
+        # Not if it comes and goes, as two do that have the same client id.
+        if left or (self.online and time.monotonic() - began >= 2 * self.pause):
             self.pause = self.options.pause
         self.online = False
         return left
