@@ -28,9 +28,11 @@ fail() {
 example_finish() {
   local status=$? pid
   trap - EXIT
-  for pid in "${pids[@]}" $broker; do
-    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+  # Only what still runs: a number that was ours may be somebody else's by now.
+  for pid in $(jobs -pr); do
+    kill "$pid" 2>/dev/null || true
   done
+  wait 2>/dev/null || true
   rm -rf "$work"
   exit $status
 }
