@@ -96,9 +96,9 @@ recipe() {
   (cd "$work" && bash -euo pipefail "$here/$1" >recipe.log 2>&1) || fail "$1 failed"
 }
 
-# Is it so within half a minute (of a busy machine)? await COMMAND ...
+# Is it so within a minute and a half (of a busy machine)? await COMMAND ...
 await() {
-  local end=$((SECONDS + 30))
+  local end=$((SECONDS + 90))
   until "$@"; do
     [ $SECONDS -lt $end ] || return 1
     sleep 0.05
@@ -165,7 +165,7 @@ place_conf() { # FILE
 run_broker() {
   mosquitto -c "$work/debian.conf" >>"$work/broker.log" 2>&1 &
   broker=$!
-  local end=$((SECONDS + 30))
+  local end=$((SECONDS + 90))
   while [ $SECONDS -lt $end ] && kill -0 $broker 2>/dev/null; do
     [ "$(grep -c ' running$' "$work/broker.log")" -gt "$running" ] && running=$((running + 1)) && return
     sleep 0.05
