@@ -28,11 +28,11 @@ def main():
     client = patient.Client(options)
     client.heed_signals()
     while not client.ending:
-        if len(client.open) < 5:  # as many as it may send at once
+        if len(client.open()) < 5:  # as many as it may send at once
             client.publish(f"{account}/feeds/{thing}/position", position(), retain=True)
-        told = len(client.open)
+        told = len(client.open())
         pause = client.visit()
-        if not client.open:
+        if not client.open():
             patient.say(f"told {told}, asleep")
         client.rest(max(pause, options.every))
 

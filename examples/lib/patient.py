@@ -85,8 +85,8 @@ class Client:
     def __init__(self, options, topics=(), on_message=None, on_online=None, will=None, session=False):
         self.options, self.topics, self.on_online = options, list(topics), on_online
         self.pause, self.said, self.online, self.ending = options.pause, None, False, False
-        self.open = {}  # message id -> topic of what has been published and not acknowledged
-        self.asked = {}  # the same of subscriptions, on this connection
+        self.sent = []  # what has been published and perhaps not acknowledged: see open()
+        self.asked = {}  # message id -> topic of what has been subscribed to and not answered
         self.mqtt = mqtt.Client(options.id or options.user, clean_session=not session,
                                 transport="websockets" if options.websockets else "tcp")
         if options.websockets:
@@ -101,15 +101,20 @@ class Client:
             self.mqtt.will_set(topic, payload, qos, retain)
         self.mqtt.on_connect = self._connected
         self.mqtt.on_subscribe = self._subscribed
-        self.mqtt.on_publish = lambda _client, _userdata, mid: self.open.pop(mid, None)
         self.mqtt.on_message = lambda _, __, m: on_message and on_message(self, m.topic, m.payload)
 
     def publish(self, topic, payload, qos=1, retain=False):
         """With QoS 1 and 2 also while offline: it goes out at the next connect. From run()'s thread."""
         message = self.mqtt.publish(topic, payload, qos, retain)
         if qos:
-            self.open[message.mid] = topic
+            if message.rc == mqtt.MQTT_ERR_NO_CONN:
+                message.rc = mqtt.MQTT_ERR_SUCCESS  # it waits: not an error
+            self.sent = [*self.open(), message]
         return message
+
+    def open(self):
+        """What the broker has not acknowledged yet."""
+        return [message for message in self.sent if not message.is_published()]
 
     def end(self):
         """run() returns, once what was published has been handed over."""
@@ -176,14 +181,14 @@ class Client:
             if self.ending and ending is None:
                 ending = now + HAND_OVER
             if self.online and (leave or self.ending):
-                if not (self.open or self.mqtt.want_write()) or now >= (ending or began + ANSWER):
+                if not (self.open() or self.mqtt.want_write()) or now >= (ending or began + ANSWER):
                     break
             elif self.online and tick and now >= next_tick:
                 next_tick = now + every
                 tick(self)
         self.mqtt.disconnect()
         self.mqtt.loop(timeout=0.2)
-        return not self.open
+        return not self.open()
 
     def _connected(self, _client, _userdata, _flags, code):
         if code:
