@@ -8,6 +8,7 @@ Each logs in with its own key. Then all but --stay of them leave. The others sta
 import argparse
 import asyncio
 import csv
+import random
 import signal
 
 AT_ONCE = 200
@@ -63,6 +64,7 @@ async def main():
         writers = await asyncio.gather(*(come(options, gate, *device) for device in group))
         # Those who leave are spread over the whole list.
         leaving = going * (start + len(group)) // len(devices) - going * start // len(devices)
+        random.shuffle(writers)
         await asyncio.gather(*(leave(gate, writer) for writer in writers[:leaving]))
         here += writers[leaving:]
         if (start + len(group)) % 1000 == 0:

@@ -14,9 +14,9 @@ globalThis.trustedTypes?.createPolicy("default", {
 /* ---- what is drawn, and when */
 
 const list = new VirtualList($("list"), $("rows"), { changed: redraw, open: (device) => show(device.id) });
-const map = { canvas: document.querySelector("#map canvas"), drawn: 0, at: 0, cell: 0, columns: 0 };
+const map = { canvas: document.querySelector("#map canvas"), drawn: -1, width: 0, cell: 1, columns: 0 };
 const feeds = new Feeds($("feeds"), command);
-const drawn = { selected: "", activity: null, history: null, device: null };
+const drawn = { selected: "", activity: undefined, history: null, device: null, at: 0, later: 0 };
 let picture = 0, selected = [], opened = "";
 
 function redraw() {
@@ -64,21 +64,31 @@ function drawNumbers() {
   }
 }
 
+/* In a storm of messages not in every picture: these are thousands of squares, and nobody reads that fast. */
 function drawOverview(now) {
-  if (drawn.activity !== fleet.activity.at(-1)) {
-    drawn.activity = fleet.activity.at(-1);
-    drawHistory($("activity"), fleet.activity.slice(-60), true);
-    $("quiet").hidden = true;
-  }
   const width = $("map").clientWidth; // none on a phone, where something else is looked at
-  if (width === 0 || (map.drawn === fleet.version && map.width === width)) return;
-  if (now - map.at < 200) setTimeout(redraw, 200); // ten thousand squares: not in every picture
-  else drawMap(now);
+  const mapped = map.drawn === fleet.version && map.width === width;
+  const told = drawn.activity === fleet.activity.at(-1);
+  if (width === 0 || (mapped && told)) return;
+  const wait = drawn.at + 200 - now;
+  if (wait > 0 && wait <= 200) {
+    drawn.later ||= setTimeout(() => {
+      drawn.later = 0;
+      redraw();
+    }, wait);
+    return;
+  }
+  drawn.at = now;
+  if (!mapped) drawMap();
+  if (told) return;
+  drawn.activity = fleet.activity.at(-1);
+  drawHistory($("activity"), fleet.activity.slice(-60), true);
+  $("quiet").hidden = true;
 }
 
 /* A square for each device, as large as there is room for. One colour is one path: ten thousand squares are
  * three strokes of the brush. */
-function drawMap(now) {
+function drawMap() {
   const devices = fleet.sorted, { canvas } = map, ratio = devicePixelRatio;
   map.width = $("map").clientWidth;
   map.cell = [18, 14, 11, 9, 8, 7, 6, 5, 4, 3].find((cell) =>
@@ -91,7 +101,7 @@ function drawMap(now) {
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
   }
-  const context = canvas.getContext("2d", { alpha: true }), style = getComputedStyle(canvas);
+  const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   const size = map.cell - (map.cell > 6 ? 2 : 1);
@@ -108,7 +118,6 @@ function drawMap(now) {
   const { all, online, cut } = fleet.counts;
   canvas.setAttribute("aria-label", `${all} devices: ${online} online, ${cut} cut off`);
   map.drawn = fleet.version;
-  map.at = now;
 }
 
 function underPointer(event) {
@@ -191,7 +200,7 @@ function route() {
   $("device").hidden = id === "";
   $("overview").hidden = id !== "";
   document.title = id ? `${id} – Fleet` : "Fleet";
-  drawn.history = drawn.activity = null;
+  drawn.history = null;
   draw();
   if (id) $("device-name").focus({ preventScroll: true });
 }
@@ -231,7 +240,7 @@ function login(user, key, remember) {
       redraw();
     },
     onDenied(topic) {
-      state("away", `No rule lets ${user} subscribe to ${topic}.`);
+      state("denied", `No rule lets ${user} subscribe to ${topic}.`);
     },
     onState(what, text) {
       if (what === "online") {

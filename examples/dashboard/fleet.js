@@ -215,7 +215,7 @@ class Fleet {
   }
 
   static #number(value) {
-    return Number.isFinite(value) ? value : 0;
+    return Number.isFinite(value) ? Math.min(Math.max(value, 0), 8e15) : 0; // what a Date can hold
   }
 
   static #word(value) {

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import patient
 
-state = {"fan": "off", "lamp": "off"}
+state = {"fan": "off", "lamp": "on"}
 
 
 def publish(client, feed, value):

@@ -161,8 +161,12 @@ function ago(at, now) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
-function clock(at) {
-  const date = new Date(at);
-  const today = date.toDateString() === new Date().toDateString();
-  return date.toLocaleString([], today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
-}
+/* A time of today, or a day and a time. One formatter for all: to make one is slow. */
+const clock = (() => {
+  const time = new Intl.DateTimeFormat([], { timeStyle: "medium" });
+  const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+  return (at) => {
+    const midnight = new Date().setHours(0, 0, 0, 0);
+    return (at >= midnight && at < midnight + 86400000 ? time : day).format(at);
+  };
+})();

@@ -55,8 +55,9 @@ async function shot(name, how) {
   if (how.device) {
     await page.evaluate((device) => { location.hash = `device/${device}`; }, how.device);
     await until("its feeds", () => page.evaluate(() => document.querySelectorAll("#feeds .card").length >= 5 &&
-      document.querySelector("polyline").points.numberOfItems > 60));
+      document.querySelector("polyline").points.numberOfItems > 40));
   }
+  if (how.busy) await until("something happened", () => page.evaluate(() => document.querySelectorAll("#activity li").length >= 14));
   await page.evaluate(() => new Promise((done) => setTimeout(done, 600))); // what moves comes to rest
   await page.screenshot({ path: path.join(folder, name) });
   await page.close();
@@ -217,9 +218,9 @@ const scenes = {
     say("connected again");
   },
   async screenshots() {
-    await shot("dashboard-light.png", { width: 1280, height: 800, device: "greenhouse" });
-    await shot("dashboard-dark.png", { width: 1280, height: 800, dark: true });
-    await shot("dashboard-phone.png", { width: 390, height: 844, phone: true });
+    await shot("dashboard-light.png", { width: 1280, height: 800, device: "greenhouse-2" });
+    await shot("dashboard-dark.png", { width: 1280, height: 800, dark: true, busy: true });
+    await shot("dashboard-phone.png", { width: 390, height: 844, phone: true, device: "greenhouse-2" });
     say(`three pictures in ${folder}`);
   },
 };
