@@ -155,7 +155,13 @@ class Client:
             self._complain(why(error))
             return False
         began = time.monotonic()
-        left = self._stay(tick, every, leave)
+        try:
+            left = self._stay(tick, every, leave)
+        except OSError as error:  # paho-mqtt lets through what a write meets, such as TLS that ended
+            if error.filename is not None:
+                raise  # the program's own
+            self._complain(f"the broker is away: {error.strerror or error}")
+            left = False
         # Not if it comes and goes, as two do that have the same client id.
         if left or (self.online and time.monotonic() - began >= 2 * self.pause):
             self.pause = self.options.pause
