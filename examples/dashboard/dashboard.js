@@ -232,8 +232,8 @@ function login(user, key, remember) {
   const broker = brokerUrl();
   link = new PatientClient({
     url: broker, user, key,
-    /* The summary last: its retained message says that all presence has been told. QoS 0, for a broker
-     * queues no more than a thousand messages of a higher one for us, and drops what follows. */
+    /* The summary last: its retained message says that all presence has been told. With QoS 0 nobody waits
+     * for ten thousand acknowledgements. */
     topics: ["devreg/event/#", "devreg/presence/#", "devreg/summary"], qos: 0,
     onMessage(topic, payload, retained) {
       fleet.message(topic, payload, retained);
@@ -320,7 +320,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   redraw();
 });
 addEventListener("resize", redraw);
-setInterval(() => document.hidden || $("app").hidden || redraw(), 1000); // "3 s", "4 s" ...
+let missed = 0; // for how many seconds the broker has counted more devices than it told us of
+setInterval(() => {
+  const missing = (fleet.summary?.online ?? 0) + (fleet.summary?.offline ?? 0) - fleet.counts.all;
+  missed = missing > 0 ? missed + 1 : 0;
+  $("missing").hidden = missed < 10;
+  put($("missing"), `The broker left out ${missing} devices: its max_queued_messages has to be more than there are.`);
+  if (!document.hidden && !$("app").hidden) redraw(); // "3 s", "4 s" ...
+}, 1000);
 
 const remembered = Remembered.get();
 $("broker").textContent = brokerUrl();
