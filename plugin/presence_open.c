@@ -331,14 +331,12 @@ static void say_turned(struct presences *presences)
 /* False where it is to be tried again at the next tick. */
 static bool turn_to(struct presences *presences)
 {
-    if (is_hopeless(presences)) {
+    if (is_hopeless(presences) && !is_another_file(presences)) {
         if (put_aside(presences) == ERR_OK)
             return false; /* and so nothing lies there: see presence_look */
-        if (!is_another_file(presences)) {
-            store_end(presences);
-            say(presences, ERR_BROKEN);
-            return true;
-        }
+        store_end(presences);
+        say(presences, ERR_BROKEN);
+        return true;
     }
     enum err e = reopen(presences);
     if (e == ERR_BUSY && presences->store)
@@ -347,6 +345,7 @@ static bool turn_to(struct presences *presences)
         return false;
     if (e) {
         say(presences, e);
+        presences->turning = false; /* again when it is looked at next */
         return true;
     }
     presences->away = ERR_OK;
