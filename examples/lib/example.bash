@@ -14,7 +14,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-stay='' work='' broker='' pids=()
+stay='' work='' broker=''
 declare -A port # port[1883] is the port that stands for 1883 here
 export PATH=$PATH:/usr/sbin PYTHONDONTWRITEBYTECODE=1
 
@@ -110,7 +110,6 @@ background() { # NAME COMMAND ...
   : >>"$work/$1.log"
   "${@:2}" >>"$work/$1.log" 2>&1 &
   started=$!
-  pids+=("$started")
 }
 
 # Waits for a line of NAME's output, and shows it.
@@ -204,6 +203,6 @@ example_end() { # what to try with --stay, on stdin
     sed "s|^|  |"
     wait $broker
   fi
-  step "Done. Nothing is left behind${build:+ but ${build#"$root"/}}."
+  step "Done. Nothing is left behind${build:+ but build/}."
 }
 build=''
