@@ -49,7 +49,7 @@ long fault_pieces(void)
     return atomic_load(&pieces);
 }
 
-/* AddressSanitizer asks where a stack ends before a jump or an exit, and gives up where that fails. */
+/* AddressSanitizer asks where a stack ends before a jump or an exit, and gives up if that fails. */
 EXPORT int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes)
 {
     FIND_REAL(pthread_getattr_np);
