@@ -1,4 +1,5 @@
-// Arduino.h - as much of the ESP8266's Arduino as light.ino asks for, on a host. Behind it: main.cpp.
+// Arduino.h - as much of the ESP8266's Arduino as light.ino asks for, on a host. Behind it:
+// main.cpp.
 
 #ifndef ARDUINO_H
 #define ARDUINO_H
@@ -25,11 +26,12 @@ void attachInterrupt(uint8_t interrupt, void (*function)(), int mode);
 uint32_t host_random();
 
 // The serial line is stdin and stdout. A line "press" on stdin is a hand on the wall switch.
-class HostSerial {
-public:
-  void begin(unsigned long baud);
-  int read();
-  void println(const char *line);
+class HostSerial
+{
+  public:
+    void begin(unsigned long baud);
+    int read();
+    void println(const char *line);
 };
 extern HostSerial Serial;
 

@@ -1,4 +1,5 @@
-// PubSubClient.h - a host's stand-in with the methods and the states of PubSubClient 2.8, on libmosquitto.
+// PubSubClient.h - a host's stand-in with the methods and the states of PubSubClient 2.8, on
+// libmosquitto.
 
 #ifndef PUBSUBCLIENT_H
 #define PUBSUBCLIENT_H
@@ -10,36 +11,43 @@
 struct mosquitto;
 struct mosquitto_message;
 
-class PubSubClient {
-public:
-  typedef void (*Callback)(char *topic, uint8_t *payload, unsigned length);
+class PubSubClient
+{
+  public:
+    typedef void (*Callback)(char *topic, uint8_t *payload, unsigned length);
 
-  explicit PubSubClient(WiFiClient &tcp);
-  ~PubSubClient();
-  PubSubClient &setServer(const char *host, uint16_t port);
-  PubSubClient &setCallback(Callback callback);
-  PubSubClient &setKeepAlive(uint16_t seconds);
-  PubSubClient &setSocketTimeout(uint16_t seconds);
-  bool setBufferSize(uint16_t) { return true; }
+    explicit PubSubClient(WiFiClient &tcp);
+    ~PubSubClient();
+    PubSubClient &setServer(const char *host, uint16_t port);
+    PubSubClient &setCallback(Callback callback);
+    PubSubClient &setKeepAlive(uint16_t seconds);
+    PubSubClient &setSocketTimeout(uint16_t seconds);
+    bool setBufferSize(uint16_t)
+    {
+        return true;
+    }
 
-  bool connect(const char *id, const char *user, const char *password);
-  void disconnect();
-  bool subscribe(const char *topic);
-  bool publish(const char *topic, const char *payload, bool retained);
-  bool loop();
-  int state() const { return state_; } // 0 connected; -1 .. -4, or the broker's return code
+    bool connect(const char *id, const char *user, const char *password);
+    void disconnect();
+    bool subscribe(const char *topic);
+    bool publish(const char *topic, const char *payload, bool retained);
+    bool loop();
+    int state() const
+    {
+        return state_;
+    } // 0 connected; -1 .. -4, or the broker's return code
 
-private:
-  static void answered(mosquitto *, void *self, int code);
-  static void heard(mosquitto *, void *self, const mosquitto_message *message);
-  void close(int state);
+  private:
+    static void answered(mosquitto *, void *self, int code);
+    static void heard(mosquitto *, void *self, const mosquitto_message *message);
+    void close(int state);
 
-  mosquitto *mqtt_ = nullptr;
-  std::string host_;
-  uint16_t port_ = 1883, keepalive_ = 15, patience_ = 15;
-  Callback callback_ = nullptr;
-  bool answered_ = false;
-  int state_ = -1;
+    mosquitto *mqtt_ = nullptr;
+    std::string host_;
+    uint16_t port_ = 1883, keepalive_ = 15, patience_ = 15;
+    Callback callback_ = nullptr;
+    bool answered_ = false;
+    int state_ = -1;
 };
 
 #endif
