@@ -32,10 +32,11 @@ class PubSubClient
     bool subscribe(const char *topic);
     bool publish(const char *topic, const char *payload, bool retained);
     bool loop();
+    // 0 is connected; else -1 to -4, or the broker's return code.
     int state() const
     {
         return state_;
-    } // 0 connected; -1 .. -4, or the broker's return code
+    }
 
   private:
     static void answered(mosquitto *, void *self, int code);
