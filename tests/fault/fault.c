@@ -63,7 +63,7 @@ EXPORT int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes)
 /* The look-up may ask for memory itself, before it is known who gives any. */
 static _Alignas(max_align_t) char first_memory[1 << 16];
 static size_t first_used;
-static bool finding;
+static _Thread_local bool finding; /* others go on meanwhile */
 
 static void *first_get(size_t size)
 {
