@@ -6,12 +6,8 @@
 #include <time.h>
 
 #include "plugin/duplicate.h"
-#include "registry/key.h"
 #include "registry/quarantine.h"
-#include "registry/registry.h"
-#include "tests/plugin/sim.h"
-#include "tests/support/cmocka_all.h"
-#include "tests/support/tempdir.h"
+#include "tests/plugin/place.h"
 
 #define A     "192.0.2.1"
 #define B     "198.51.100.7"
@@ -21,9 +17,8 @@
 enum { EVENT_ROOM = 500, STEP_MS = 1000 };
 
 static struct {
-    struct tempdir dir;
-    char path[TEMPDIR_MAX], store[TEMPDIR_MAX], key[KEY_TEXT_SIZE + 1], other[KEY_TEXT_SIZE + 1];
-    struct registry *registry;
+    struct place place;
+    char store[TEMPDIR_MAX], key[KEY_TEXT_SIZE + 1], other[KEY_TEXT_SIZE + 1];
     struct sim_options options;
     unsigned told;
     char event[EVENT_ROOM]; /* the latest duplicate_use */
@@ -37,32 +32,16 @@ static void note_event(const char *topic, const char *payload)
     (void)snprintf(s.event, sizeof s.event, "%s", payload);
 }
 
-static void add_device(const char *id, char key_text[static KEY_TEXT_SIZE + 1])
-{
-    struct device device;
-    device_init(&device, id);
-    struct credential *key = device_new_credential(&device, CREDENTIAL_KEY, 1);
-    key_generate(key_text);
-    key->secret_size = KEY_HASH_SIZE;
-    key_hash(key->secret, key_text, id, key->id, registry_secret(s.registry));
-    assert_int_equal(device_add_role(&device, DEFAULT_ROLE), ERR_OK);
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_ADD, LOG_DEVICE, id, "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
-    device_clear(&device);
-}
-
 /* Any change of its record. */
 static void change_device(void)
 {
     struct device device;
-    assert_int_equal(registry_write(s.registry, "tester", sim_now()), ERR_OK);
-    assert_int_equal(registry_get_device(s.registry, "d", &device), ERR_OK);
+    assert_int_equal(registry_write(s.place.registry, "tester", sim_now()), ERR_OK);
+    assert_int_equal(registry_get_device(s.place.registry, "d", &device), ERR_OK);
     (void)snprintf(device.note, sizeof device.note, "changed");
-    assert_int_equal(registry_put_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_SET, LOG_DEVICE, "d", "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    assert_int_equal(registry_put_device(s.place.registry, &device), ERR_OK);
+    registry_log(s.place.registry, LOG_SET, LOG_DEVICE, "d", "");
+    assert_int_equal(registry_commit(s.place.registry), ERR_OK);
     device_clear(&device);
 }
 
@@ -70,12 +49,12 @@ static void change_device(void)
 static void change_role(void)
 {
     struct role role;
-    assert_int_equal(registry_write(s.registry, "tester", sim_now()), ERR_OK);
-    assert_int_equal(registry_get_role(s.registry, DEFAULT_ROLE, &role), ERR_OK);
+    assert_int_equal(registry_write(s.place.registry, "tester", sim_now()), ERR_OK);
+    assert_int_equal(registry_get_role(s.place.registry, DEFAULT_ROLE, &role), ERR_OK);
     (void)snprintf(role.note, sizeof role.note, "changed");
-    assert_int_equal(registry_put_role(s.registry, &role), ERR_OK);
-    registry_log(s.registry, LOG_SET, LOG_ROLE, DEFAULT_ROLE, "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    assert_int_equal(registry_put_role(s.place.registry, &role), ERR_OK);
+    registry_log(s.place.registry, LOG_SET, LOG_ROLE, DEFAULT_ROLE, "");
+    assert_int_equal(registry_commit(s.place.registry), ERR_OK);
     role_clear(&role);
 }
 
@@ -122,8 +101,10 @@ static void fight(const char *const *addresses)
 
 static void begin_with(const char *duplicate_use)
 {
-    s.options = (struct sim_options){
-        .registry = s.path, .events = "on", .duplicate_use = duplicate_use, .told = note_event};
+    s.options = (struct sim_options){.registry = s.place.path,
+                                     .events = "on",
+                                     .duplicate_use = duplicate_use,
+                                     .told = note_event};
     s.told = 0;
     sim_start(&s.options);
 }
@@ -358,7 +339,7 @@ static void without_presence_a_quarantine_lasts_as_well(void **state)
 {
     (void)state;
     s.options = (struct sim_options){
-        .registry = s.path, .presence = "off", .duplicate_use = "quarantine", .events = "on"};
+        .registry = s.place.path, .presence = "off", .duplicate_use = "quarantine", .events = "on"};
     sim_start(&s.options);
     FIGHT(A, B, A, B, A);
     restart();
@@ -475,7 +456,7 @@ static struct bytes device_exchange(struct bytes record)
     const struct bytes key = {(const uint8_t *)"dd", 2};
     struct bytes lent;
     struct txn *txn;
-    assert_int_equal(txn_write(&txn, registry_store(s.registry)), ERR_OK);
+    assert_int_equal(txn_write(&txn, registry_store(s.place.registry)), ERR_OK);
     assert_int_equal(txn_get(txn, key, &lent), ERR_OK);
     uint8_t *before = test_malloc(lent.size);
     memcpy(before, lent.data, lent.size);
@@ -520,23 +501,17 @@ static void a_damaged_quarantine_outlives_a_device_that_cannot_be_read(void **st
 static int begin(void **state)
 {
     (void)state;
-    tempdir_make(&s.dir);
-    path_join(s.path, s.dir.path, "registry");
-    path_join(s.store, s.path, PRESENCE_SUBDIR);
-    assert_int_equal(registry_create(s.path, geteuid(), getegid(), "tester", 1), ERR_OK);
-    assert_int_equal(registry_open(&s.registry, s.path, STORE_WRITE), ERR_OK);
-    add_device("d", s.key);
-    add_device("e", s.other);
+    place_open(&s.place);
+    path_join(s.store, s.place.path, PRESENCE_SUBDIR);
+    place_add_with_key(&s.place, "d", s.key);
+    place_add_with_key(&s.place, "e", s.other);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    sim_stop();
-    sim_forget();
-    registry_close(s.registry);
-    tempdir_remove(&s.dir);
+    place_close(&s.place);
     return 0;
 }
 

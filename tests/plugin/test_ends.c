@@ -1,14 +1,9 @@
 /* test_ends.c - nothing outlives what a connection was let in with, and wills that come late. */
-#include "registry/key.h"
-#include "registry/registry.h"
-#include "tests/plugin/sim.h"
-#include "tests/support/cmocka_all.h"
-#include "tests/support/tempdir.h"
+#include "tests/plugin/place.h"
 
 static struct {
-    struct tempdir dir;
-    char path[TEMPDIR_MAX], key[KEY_TEXT_SIZE + 1];
-    struct registry *registry;
+    struct place place;
+    char key[KEY_TEXT_SIZE + 1];
     int written; /* the answer to the latest publish or will */
 } s;
 
@@ -22,32 +17,16 @@ static void note_write(struct mosquitto *client, int access, const char *topic, 
 
 #define TOPIC "devices/d/x"
 
-static void add_device(void)
-{
-    struct device device;
-    device_init(&device, "d");
-    struct credential *key = device_new_credential(&device, CREDENTIAL_KEY, 1);
-    key_generate(s.key);
-    key->secret_size = KEY_HASH_SIZE;
-    key_hash(key->secret, s.key, "d", key->id, registry_secret(s.registry));
-    assert_int_equal(device_add_role(&device, DEFAULT_ROLE), ERR_OK);
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_ADD, LOG_DEVICE, "d", "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
-    device_clear(&device);
-}
-
 /* As `devreg rotate --grace` does it. */
 static void end_credential_at(int64_t time)
 {
     struct device device;
-    assert_int_equal(registry_write(s.registry, "tester", sim_now()), ERR_OK);
-    assert_int_equal(registry_get_device(s.registry, "d", &device), ERR_OK);
+    assert_int_equal(registry_write(s.place.registry, "tester", sim_now()), ERR_OK);
+    assert_int_equal(registry_get_device(s.place.registry, "d", &device), ERR_OK);
     device.credentials[0].expires = time;
-    assert_int_equal(registry_put_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_ROTATE, LOG_DEVICE, "d", "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    assert_int_equal(registry_put_device(s.place.registry, &device), ERR_OK);
+    registry_log(s.place.registry, LOG_ROTATE, LOG_DEVICE, "d", "");
+    assert_int_equal(registry_commit(s.place.registry), ERR_OK);
     device_clear(&device);
 }
 
@@ -117,11 +96,9 @@ static int begin(void **state)
 {
     static struct sim_options options = {.checked = note_write};
     (void)state;
-    tempdir_make(&s.dir);
-    options.registry = path_join(s.path, s.dir.path, "registry");
-    assert_int_equal(registry_create(s.path, geteuid(), getegid(), "tester", 1), ERR_OK);
-    assert_int_equal(registry_open(&s.registry, s.path, STORE_WRITE), ERR_OK);
-    add_device();
+    place_open(&s.place);
+    options.registry = s.place.path;
+    place_add_with_key(&s.place, "d", s.key);
     sim_start(&options);
     return 0;
 }
@@ -129,10 +106,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    sim_stop();
-    sim_forget();
-    registry_close(s.registry);
-    tempdir_remove(&s.dir);
+    place_close(&s.place);
     return 0;
 }
 

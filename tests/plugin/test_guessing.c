@@ -5,11 +5,7 @@
 
 #include "plugin/events.h"
 #include "plugin/presence.h"
-#include "registry/key.h"
-#include "registry/registry.h"
-#include "tests/plugin/sim.h"
-#include "tests/support/cmocka_all.h"
-#include "tests/support/tempdir.h"
+#include "tests/plugin/place.h"
 
 #define HOME      "192.0.2.1"
 #define ELSEWHERE "203.0.113.5"
@@ -25,9 +21,8 @@
 #define MINUTE (60 * SECOND)
 
 static struct {
-    struct tempdir dir;
-    char path[TEMPDIR_MAX], key[KEY_TEXT_SIZE + 1], other_key[KEY_TEXT_SIZE + 1];
-    struct registry *registry;
+    struct place place;
+    char key[KEY_TEXT_SIZE + 1], other_key[KEY_TEXT_SIZE + 1];
 } s;
 
 /* What a refusal is made of, counted. */
@@ -140,22 +135,6 @@ enum err __wrap_presence_credential_used(struct presences *presences, const char
                : __real_presence_credential_used(presences, device, generation, credential);
 }
 
-static void add_device(const char *id, char key[static KEY_TEXT_SIZE + 1])
-{
-    struct device device;
-    device_init(&device, id);
-    struct credential *credential = device_new_credential(&device, CREDENTIAL_KEY, 1);
-    key_generate(key);
-    credential->secret_size = KEY_HASH_SIZE;
-    key_hash(credential->secret, key, id, credential->id, registry_secret(s.registry));
-    assert_int_equal(device_add_role(&device, DEFAULT_ROLE), ERR_OK);
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_ADD, LOG_DEVICE, id, "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
-    device_clear(&device);
-}
-
 /* Of the kind that is checked in place. */
 static void add_anna(void)
 {
@@ -164,27 +143,24 @@ static void add_anna(void)
     struct credential *credential = device_new_credential(&device, CREDENTIAL_PASSWORD, 1);
     credential->secret_size = strlen(PASSWORD_HASHED);
     memcpy(credential->secret, PASSWORD_HASHED, sizeof PASSWORD_HASHED);
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
-    device_clear(&device);
+    place_add(&s.place, &device);
 }
 
 static void set_state(enum device_state state, enum log_verb verb)
 {
     struct device device;
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_get_device(s.registry, "pump-7", &device), ERR_OK);
+    assert_int_equal(registry_write(s.place.registry, "tester", 1), ERR_OK);
+    assert_int_equal(registry_get_device(s.place.registry, "pump-7", &device), ERR_OK);
     device.state = state;
-    assert_int_equal(registry_put_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, verb, LOG_DEVICE, "pump-7", "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    assert_int_equal(registry_put_device(s.place.registry, &device), ERR_OK);
+    registry_log(s.place.registry, verb, LOG_DEVICE, "pump-7", "");
+    assert_int_equal(registry_commit(s.place.registry), ERR_OK);
     device_clear(&device);
 }
 
 static void start(void)
 {
-    sim_start(&(struct sim_options){.registry = s.path, .unknown = "deny", .events = "on"});
+    sim_start(&(struct sim_options){.registry = s.place.path, .unknown = "deny", .events = "on"});
 }
 
 static void turn(int64_t ms)
@@ -406,7 +382,7 @@ static void a_change_of_the_device_ends_it(void **state)
     set_state(DEVICE_ENABLED, LOG_SET);
     assert_false(is_held("pump-7", ELSEWHERE));
     char key[KEY_TEXT_SIZE + 1];
-    add_device("valve", key); /* it knocked before anybody knew it */
+    place_add_with_key(&s.place, "valve", key); /* it knocked before anybody knew it */
     assert_false(is_held("valve", ELSEWHERE));
 }
 
@@ -450,15 +426,15 @@ static void expect_unreadable(enum unreadable what, const char *user, const char
 static void replace_key(void)
 {
     struct device device;
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_get_device(s.registry, "pump-7", &device), ERR_OK);
+    assert_int_equal(registry_write(s.place.registry, "tester", 1), ERR_OK);
+    assert_int_equal(registry_get_device(s.place.registry, "pump-7", &device), ERR_OK);
     struct credential *next = device_new_credential(&device, CREDENTIAL_KEY, 1);
     next->secret_size = KEY_HASH_SIZE;
-    key_hash(next->secret, s.other_key, "pump-7", next->id, registry_secret(s.registry));
+    key_hash(next->secret, s.other_key, "pump-7", next->id, registry_secret(s.place.registry));
     device.credentials[0].ended_by = next->id;
-    assert_int_equal(registry_put_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_SET, LOG_DEVICE, "pump-7", "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
+    assert_int_equal(registry_put_device(s.place.registry, &device), ERR_OK);
+    registry_log(s.place.registry, LOG_SET, LOG_DEVICE, "pump-7", "");
+    assert_int_equal(registry_commit(s.place.registry), ERR_OK);
     device_clear(&device);
 }
 
@@ -571,14 +547,10 @@ static int begin(void **state)
 {
     (void)state;
     work = (struct work){0};
-    tempdir_make(&s.dir);
-    (void)path_join(s.path, s.dir.path, "registry");
-    if (registry_create(s.path, geteuid(), getegid(), "tester", 1) != ERR_OK ||
-        registry_open(&s.registry, s.path, STORE_WRITE) != ERR_OK)
-        return -1;
-    add_device("pump-7", s.key);
-    add_device("lamp-1", s.other_key);
-    add_device("disabled", s.other_key);
+    place_open(&s.place);
+    place_add_with_key(&s.place, "pump-7", s.key);
+    place_add_with_key(&s.place, "lamp-1", s.other_key);
+    place_add_with_key(&s.place, "disabled", s.other_key);
     add_anna();
     start();
     turn(MINUTE); /* no line is written in the first second of the clock */
@@ -588,10 +560,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    sim_stop();
-    sim_forget();
-    registry_close(s.registry);
-    tempdir_remove(&s.dir);
+    place_close(&s.place);
     return 0;
 }
 

@@ -8,12 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "registry/key.h"
-#include "registry/registry.h"
-#include "tests/plugin/sim.h"
+#include "tests/plugin/place.h"
 #include "tests/plugin/sim_internal.h"
-#include "tests/support/cmocka_all.h"
-#include "tests/support/tempdir.h"
 
 enum {
     SECRET_SIZE = KEY_TEXT_SIZE,
@@ -29,9 +25,8 @@ struct secret {
 };
 
 static struct {
-    struct tempdir dir;
-    char path[TEMPDIR_MAX], typed[SECRET_SIZE + 1];
-    struct registry *registry;
+    struct place place;
+    char typed[SECRET_SIZE + 1];
     struct secret key, password, wrong;
     struct sim_options options;
 } s;
@@ -179,17 +174,13 @@ static void add_device(const char *id, enum credential_kind kind, const char *se
     assert_non_null(credential);
     if (kind == CREDENTIAL_KEY) {
         credential->secret_size = KEY_HASH_SIZE;
-        key_hash(credential->secret, secret, id, credential->id, registry_secret(s.registry));
+        key_hash(credential->secret, secret, id, credential->id, registry_secret(s.place.registry));
     } else {
         assert_int_equal(crypto_password_hash(hash, secret), ERR_OK);
         credential->secret_size = strlen(hash);
         memcpy(credential->secret, hash, credential->secret_size + 1);
     }
-    assert_int_equal(registry_write(s.registry, "tester", 1), ERR_OK);
-    assert_int_equal(registry_add_device(s.registry, &device), ERR_OK);
-    registry_log(s.registry, LOG_ADD, LOG_DEVICE, id, "");
-    assert_int_equal(registry_commit(s.registry), ERR_OK);
-    device_clear(&device);
+    place_add(&s.place, &device);
 }
 
 /* A secret that is as long as a key, and none that anything else would hold. */
@@ -205,10 +196,8 @@ static int begin(void **state)
 {
     char text[KEY_TEXT_SIZE + 1];
     (void)state;
-    tempdir_make(&s.dir);
-    s.options = (struct sim_options){.registry = path_join(s.path, s.dir.path, "registry")};
-    assert_int_equal(registry_create(s.path, geteuid(), getegid(), "tester", 1), ERR_OK);
-    assert_int_equal(registry_open(&s.registry, s.path, STORE_WRITE), ERR_OK);
+    place_open(&s.place);
+    s.options = (struct sim_options){.registry = s.place.path};
     key_generate(text);
     add_device("d", CREDENTIAL_KEY, text);
     disguise(&s.key, text);
@@ -225,10 +214,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    sim_stop();
-    sim_forget();
-    registry_close(s.registry);
-    tempdir_remove(&s.dir);
+    place_close(&s.place);
     return 0;
 }
 
